@@ -1,0 +1,35 @@
+//! The traits that the live side implements: the bytes of the heap, the bytes of object files, and acting on the program.
+
+use std::io;
+use std::path::Path;
+
+use super::Address;
+
+/// The frozen program's memory. No address is believed: what cannot be read is left out.
+pub trait Memory {
+    /// Copies bytes from `address` on and returns how many came before the first unreadable or untouched page.
+    fn read(&self, address: Address, into: &mut [u8]) -> usize;
+}
+
+/// The bytes of object files.
+pub trait Files {
+    /// The whole content of a file, for as long as the look lasts.
+    fn open(&self, path: &Path) -> io::Result<&'static [u8]>;
+}
+
+/// What a command can do beyond answering.
+pub trait Host {
+    /// Asks for something to happen when the look is over, or at once where that is possible.
+    fn request(&mut self, request: Request);
+}
+
+/// What the look asks of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Resume as if nothing had happened.
+    Continue,
+    /// End the program with this exit code, the terminal restored.
+    Quit(u8),
+    /// Die of SIGQUIT, with a core where the limits allow one.
+    Abort,
+}

@@ -1,0 +1,20 @@
+//! NOUNS: what a heap is made of, as plain data, and the traits by which the study reads what it cannot own.
+//!
+//! This room imports nothing. The live side (`capture`, `os`) fills it, the study side (`resolve`, `query`, …) reads it,
+//! and tests build it from arrays.
+
+mod block;
+mod gap;
+mod live;
+mod module;
+mod name;
+mod site;
+mod snapshot;
+
+pub use block::{Address, Birth, Block};
+pub use gap::Gap;
+pub use live::{Files, Host, Memory, Request};
+pub use module::Module;
+pub use name::{Confidence, Frame, Names, TypeName};
+pub use site::{Marks, Site, SiteId};
+pub use snapshot::{MemorySplit, Snapshot, Thread, Tracking};

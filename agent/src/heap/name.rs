@@ -1,0 +1,75 @@
+//! Names: what a block's type is called, how sure that is, and how a stack reads.
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::{Address, Gap, Site};
+
+/// How sure an inferred type is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// No type could be told.
+    #[default]
+    Unknown,
+    /// A rule of thumb: bytes, because the alignment is one.
+    Guess,
+    /// The deciding function may have been merged with another instance of itself.
+    Likely,
+    /// The function that allocated is of that type alone, or its caller agrees.
+    Exact,
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Confidence::Unknown => "unknown",
+            Confidence::Guess => "guess",
+            Confidence::Likely => "likely",
+            Confidence::Exact => "exact",
+        })
+    }
+}
+
+/// The type of a block, written as a Rust programmer would write its owner: `Arc<demo_server::CacheEntity>`,
+/// `Vec<u64>`, `task demo_server::serve`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeName {
+    /// With whole paths, default parameters left out. Empty when the confidence is unknown.
+    pub full: Rc<str>,
+    /// With paths shortened as far as they stay unambiguous among the types seen.
+    pub short: Rc<str>,
+    /// The types owned, whole: for `Arc<a::B>` that is `a::B`, for `HashMap<String, a::B>` both. A pattern without `=`
+    /// matches these.
+    pub payload: Rc<[Rc<str>]>,
+    /// How sure it is.
+    pub confidence: Confidence,
+}
+
+/// One logical frame of a stack: a function, inlined or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frame {
+    /// The function with its path and its generics: `demo_server::cache::insert`.
+    pub function: Rc<str>,
+    /// Source file, as the compiler wrote it; empty when unknown.
+    pub file: Rc<str>,
+    /// Line in it, from 1; 0 when unknown.
+    pub line: u32,
+    /// Whether it was inlined into the next frame out.
+    pub inlined: bool,
+    /// Whether it belongs to the allocation machinery or the runtime (the tracker, `alloc`, `core`, `std`), and so says
+    /// little about why the block exists.
+    pub machinery: bool,
+}
+
+/// Who can name types and frames. The study asks; `resolve` answers from debug information, a test from an array.
+pub trait Names {
+    /// The type of a block of this size and alignment (bytes) that was allocated at this site. Memoised by the answerer.
+    fn type_of(&mut self, site: &Site, size: u64, align: u64) -> TypeName;
+
+    /// The logical frames of one return address, innermost first. Never empty: an address without a name is shown as
+    /// `module+0x12`.
+    fn frames(&mut self, return_address: Address) -> Rc<[Frame]>;
+
+    /// What could not be read so far: modules without debug information, damaged files.
+    fn gaps(&self) -> Vec<Gap>;
+}

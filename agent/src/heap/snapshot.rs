@@ -1,0 +1,95 @@
+//! The snapshot: the whole frozen heap as the study sees it.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use super::{Birth, Block, Gap, Module, Site, SiteId};
+
+/// The heap of a process at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The program's name, as in `/proc/PID/comm` or better.
+    pub program: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it stopped, by the calendar.
+    pub taken: SystemTime,
+    /// When it stopped, in nanoseconds of the monotonic clock. With `births` it gives ages.
+    pub taken_ns: u64,
+    /// How long stopping all threads took.
+    pub stop: Duration,
+    /// Which look at this process this is, from 1.
+    pub look: u32,
+    /// Every live block, in order of address.
+    pub blocks: Vec<Block>,
+    /// Every site that a block refers to.
+    pub sites: HashMap<SiteId, Site>,
+    /// For each tick of the agent's clock when it began, in nanoseconds of the monotonic clock.
+    pub births: Vec<u64>,
+    /// The object files of the program.
+    pub modules: Vec<Module>,
+    /// The threads that were stopped, and those that could not be.
+    pub threads: Vec<Thread>,
+    /// Where the resident memory is.
+    pub memory: MemorySplit,
+    /// How the tracker stood.
+    pub tracking: Tracking,
+    /// What could not be captured.
+    pub gaps: Vec<Gap>,
+}
+
+impl Snapshot {
+    /// How long before the stop a block was born, if the clock was running then.
+    pub fn age(&self, birth: Birth) -> Option<Duration> {
+        let began = *self.births.get(birth.0 as usize)?;
+        (began != 0).then(|| Duration::from_nanos(self.taken_ns.saturating_sub(began)))
+    }
+
+    /// Bytes in live blocks.
+    pub fn live_bytes(&self) -> u64 {
+        self.blocks.iter().map(|block| block.size).sum()
+    }
+}
+
+/// A thread of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its kernel id.
+    pub tid: u32,
+    /// Its name, as in `/proc/PID/task/TID/comm`.
+    pub name: String,
+    /// Whether it stopped, and if not, why.
+    pub stopped: Result<(), String>,
+}
+
+/// Where the resident memory is, in bytes. The parts add up to `resident`, with `unexplained` for the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemorySplit {
+    /// Resident set size of the process.
+    pub resident: u64,
+    /// Live Rust blocks, as asked for.
+    pub live: u64,
+    /// Free memory that the allocator keeps, if it could be asked.
+    pub free: Option<u64>,
+    /// The agent's own: tables, stacks, arena.
+    pub own: u64,
+    /// Stacks of threads.
+    pub stacks: u64,
+    /// Mapped files: code and data of the program and its libraries.
+    pub files: u64,
+    /// The rest: C's malloc, mappings of the program's own, the allocator's rounding.
+    pub unexplained: u64,
+}
+
+/// How the tracker stood when the program stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tracking {
+    /// Whether the program allocates through `sigheap::Heap` at all.
+    pub present: bool,
+    /// Distinct call stacks kept.
+    pub sites: u64,
+    /// Share of the sites' room in use, in thousandths.
+    pub sites_used_permille: u32,
+    /// Blocks recorded without a stack because that room was full, ever.
+    pub without_stack: u64,
+}

@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub tracking: Tracking,
     /// What could not be captured.
     pub gaps: Vec<Gap>,
+    /// What the user should know of how the program was started: that it is part of a pipeline, say.
+    pub hints: Vec<String>,
 }
 
 impl Snapshot {
@@ -92,4 +94,6 @@ pub struct Tracking {
     pub sites_used_permille: u32,
     /// Blocks recorded without a stack because that room was full, ever.
     pub without_stack: u64,
+    /// Blocks that could not be recorded at all for want of memory, ever.
+    pub unrecorded: u64,
 }

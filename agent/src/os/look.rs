@@ -1,0 +1,266 @@
+//! The clone's own life: how the copy of the process becomes a process apart, and how both sides speak.
+//!
+//! The copy wakes up with the program's signal handlers, group, terminal and limits. [`settle`] gives it its own: the
+//! keys of the terminal are then the copy's affair (Ctrl-C must not kill the program at `continue`), it dies with the
+//! program and before it when memory is short, and nothing of the program's runs in it.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
+
+use super::clone::Child;
+use super::process;
+use super::terminal::{self, Settings, Terminal};
+
+/// Makes the copy a process apart. With a terminal it takes the foreground and the keys; without, it only writes.
+/// Called first thing in the copy.
+pub(crate) fn settle(program: u32, terminal: Option<(&Terminal, &Settings)>) {
+    IN_CLONE.store(true, Ordering::SeqCst);
+    reset_signals();
+    step_aside();
+    if let Some((terminal, settings)) = terminal {
+        take(terminal, settings);
+    }
+    die_with(program, terminal.is_some());
+    process::mask(libc::SIG_SETMASK, &process::set_of(&[]));
+}
+
+/// Whether this process is the copy.
+pub(crate) fn in_clone() -> bool {
+    IN_CLONE.load(Ordering::SeqCst)
+}
+
+static IN_CLONE: AtomicBool = AtomicBool::new(false);
+
+/// Ends the copy, the terminal as it was. Nothing of the program's runs: no destructor, no exit handler.
+pub(crate) fn leave(code: u8) -> ! {
+    // SAFETY: with both fields zero the timer is switched off, so no tick comes between here and the end.
+    unsafe {
+        libc::syscall(
+            libc::SYS_setitimer,
+            libc::ITIMER_REAL,
+            &raw const NO_TIMER,
+            ptr::null::<u8>(),
+        )
+    };
+    process::end(code)
+}
+
+/// A pipe from the copy to the program, for short messages of one kind byte and one argument byte.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    read: i32,
+    write: i32,
+}
+
+impl Channel {
+    /// Opened before the copy is made, so that both have it.
+    pub(crate) fn open() -> io::Result<Self> {
+        let mut ends = [-1; 2];
+        // SAFETY: the kernel writes two descriptors.
+        if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Channel {
+            read: ends[0],
+            write: ends[1],
+        })
+    }
+
+    /// Says something to the program.
+    pub(crate) fn send(&self, kind: u8, argument: u8) {
+        process::write(self.write, &[kind, argument]);
+    }
+
+    /// What the copy has said and nobody has read yet.
+    pub(crate) fn receive(&self) -> Option<(u8, u8)> {
+        let mut message = [0u8; 2];
+        // SAFETY: two bytes are read into two bytes. Writes of two bytes to a pipe are whole.
+        let read = unsafe { libc::read(self.read, message.as_mut_ptr().cast(), message.len()) };
+        (read == 2).then_some((message[0], message[1]))
+    }
+
+    /// Sleeps until the copy says something or ends, a signal comes, or the limit is over.
+    pub(crate) fn wait(&self, child: &Child, limit: Duration) {
+        let poll = |fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let mut both = [poll(self.read), poll(child.descriptor)];
+        let limit = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the array lives through the call.
+        unsafe { libc::poll(both.as_mut_ptr(), both.len() as libc::nfds_t, limit) };
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        // SAFETY: both descriptors are this value's own.
+        unsafe {
+            libc::close(self.read);
+            libc::close(self.write);
+        }
+    }
+}
+
+/// Every handler is the program's, and would run its code: back to the defaults. What the terminal sends to a
+/// background process is ignored: the tick deals with it.
+fn reset_signals() {
+    // The kernel's own action record, four words: handler, flags, restorer, mask. Zero is SIG_DFL. glibc's `sigaction`
+    // refuses its two internal signals, so this goes around it.
+    const DEFAULT: [usize; 4] = [0; 4];
+    for signal in 1..=64 {
+        // SAFETY: the kernel reads four words; it refuses SIGKILL and SIGSTOP.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                DEFAULT.as_ptr(),
+                ptr::null_mut::<usize>(),
+                8,
+            );
+        }
+    }
+    for signal in [
+        libc::SIGINT,
+        libc::SIGTSTP,
+        libc::SIGTTIN,
+        libc::SIGTTOU,
+        libc::SIGPIPE,
+    ] {
+        set_handler(signal, libc::SIG_IGN);
+    }
+}
+
+/// Its own process group, no core, first to go when memory is short.
+fn step_aside() {
+    // A limit of one byte, not zero: it also keeps a core_pattern that is a pipe from running.
+    let none = libc::rlimit {
+        rlim_cur: 1,
+        rlim_max: 1,
+    };
+    // SAFETY: plain calls on this process, with a record that lives through the call.
+    unsafe {
+        libc::setpgid(0, 0);
+        libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+    }
+    if let Ok(mut score) = OpenOptions::new()
+        .write(true)
+        .open("/proc/self/oom_score_adj")
+    {
+        let _ = score.write_all(b"1000");
+    }
+}
+
+fn take(terminal: &Terminal, settings: &Settings) {
+    // SAFETY: written once, before the handlers that read it are installed; this process has one thread.
+    unsafe { RESTORE.get().write(MaybeUninit::new(*settings)) };
+    RESTORE_FD.store(terminal.fd(), Ordering::SeqCst);
+    terminal.give_to(terminal::group());
+    terminal.set(&settings.for_prompt());
+    terminal.become_standard();
+    set_handler(libc::SIGALRM, tick as *const () as usize);
+    // SAFETY: the kernel reads the timer; its layout is four words.
+    unsafe {
+        libc::syscall(
+            libc::SYS_setitimer,
+            libc::ITIMER_REAL,
+            &raw const TICK,
+            ptr::null::<u8>(),
+        )
+    };
+}
+
+/// Ends with the program: the kernel tells when the program's agent dies, and whoever has the terminal gives it back.
+fn die_with(program: u32, has_terminal: bool) {
+    set_handler(libc::SIGUSR1, orphaned as *const () as usize);
+    PROGRAM_GROUP.store(0, Ordering::SeqCst);
+    if has_terminal {
+        // SAFETY: asks the group of a process by id.
+        PROGRAM_GROUP.store(unsafe { libc::getpgid(program as i32) }, Ordering::SeqCst);
+    }
+    // SAFETY: plain calls on this process.
+    let parent = unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGUSR1);
+        libc::getppid()
+    };
+    if parent as u32 != program {
+        orphaned(libc::SIGUSR1);
+    }
+}
+
+static RESTORE_FD: AtomicI32 = AtomicI32::new(-1);
+static PROGRAM_GROUP: AtomicI32 = AtomicI32::new(0);
+static RESTORE: Restore = Restore(std::cell::UnsafeCell::new(MaybeUninit::uninit()));
+
+struct Restore(std::cell::UnsafeCell<MaybeUninit<Settings>>);
+
+// SAFETY: written once in `take`, before the handlers that read it are installed, in a process with one thread.
+unsafe impl Sync for Restore {}
+
+impl Restore {
+    fn get(&self) -> *mut MaybeUninit<Settings> {
+        self.0.get()
+    }
+}
+
+/// Seconds and microseconds, twice: the interval, the first.
+static TICK: [i64; 4] = [0, 100_000, 0, 100_000];
+static NO_TIMER: [i64; 4] = [0; 4];
+
+/// Ten times a second: while the prompt's group is not in the foreground (its job was stopped, the shell has the
+/// terminal) it waits here instead of stealing the shell's keys. Comes back with the terminal set as it was.
+extern "C" fn tick(_: i32) {
+    let terminal = RESTORE_FD.load(Ordering::SeqCst);
+    // SAFETY: system calls on an open descriptor and plain records; errno is this thread's own and is put back.
+    unsafe {
+        let errno = *libc::__errno_location();
+        let foreground = libc::tcgetpgrp(terminal);
+        if foreground >= 0 && foreground != libc::getpgrp() {
+            let mut settings = MaybeUninit::<libc::termios>::zeroed();
+            libc::tcgetattr(terminal, settings.as_mut_ptr());
+            loop {
+                match libc::tcgetpgrp(terminal) {
+                    group if group == libc::getpgrp() => break,
+                    group if group < 0 => libc::_exit(0),
+                    _ => libc::usleep(50_000),
+                };
+            }
+            libc::tcsetattr(terminal, libc::TCSANOW, settings.as_ptr());
+        }
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// The program is gone: the terminal back, and out.
+extern "C" fn orphaned(_: i32) {
+    let terminal = RESTORE_FD.load(Ordering::SeqCst);
+    // SAFETY: `RESTORE` was written before the descriptor was set to anything but -1; the rest are system calls.
+    unsafe {
+        if terminal >= 0 {
+            process::write(terminal, b"\r\n[sigheap: the program has ended]\r\n");
+            libc::tcsetattr(
+                terminal,
+                libc::TCSANOW,
+                &raw const (*RESTORE.get()).assume_init_ref().0,
+            );
+            libc::tcsetpgrp(terminal, PROGRAM_GROUP.load(Ordering::SeqCst));
+        }
+        libc::_exit(0)
+    }
+}
+
+fn set_handler(signal: i32, handler: usize) {
+    // SAFETY: the action is plain data, valid when zeroed; the handlers are async-signal-safe functions of this file,
+    // or the two special values.
+    unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        action.sa_sigaction = handler;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(signal, &raw const action, ptr::null_mut());
+    }
+}

@@ -1,0 +1,19 @@
+//! THE ONLY DOOR TO THE KERNEL: signals, threads, clone, memory, terminal.
+//!
+//! Every call here that runs in the program's threads or while they are frozen is async-signal-safe: no lock, no
+//! allocation by C, errors by value. What it shows the other rooms is safe to call.
+#![expect(
+    unsafe_code,
+    reason = "one of the two rooms that hold it: system calls are unsafe by nature"
+)]
+
+pub(crate) mod clone;
+pub(crate) mod files;
+pub(crate) mod futex;
+pub(crate) mod look;
+pub(crate) mod process;
+pub(crate) mod quit;
+pub(crate) mod shared;
+pub(crate) mod stop;
+pub(crate) mod terminal;
+pub(crate) mod threads;

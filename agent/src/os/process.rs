@@ -1,0 +1,185 @@
+//! This process as the kernel sees it: ids, clocks, signal masks, how it ends.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+/// The id of this process. Asks the kernel: a clone made behind glibc's back must not see its parent's.
+pub(crate) fn pid() -> u32 {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::syscall(libc::SYS_getpid) as u32 }
+}
+
+/// The kernel's id of this thread, asked for the same reason.
+pub(crate) fn tid() -> u32 {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// The monotonic clock, in nanoseconds. Never zero.
+pub(crate) fn now_ns() -> u64 {
+    let mut time = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: the kernel fills the timespec, which is plain data and valid when zeroed.
+    let time = unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr());
+        time.assume_init()
+    };
+    (time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64).max(1)
+}
+
+/// Ends the process at once, running nothing more of it.
+pub(crate) fn end(code: u8) -> ! {
+    // SAFETY: ends the process; nothing follows.
+    unsafe { libc::_exit(code.into()) }
+}
+
+/// Dies of SIGQUIT as if no handler had ever been there, with a core where the limits allow one. Where the signal
+/// cannot kill (pid 1 of a container), ends with the status a shell would report.
+pub(crate) fn die_of_quit() -> ! {
+    // SAFETY: plain system calls on plain data; the action's zeroed form is SIG_DFL with no flags and an empty mask.
+    unsafe {
+        let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        libc::sigaction(libc::SIGQUIT, &raw const default, std::ptr::null_mut());
+        mask(libc::SIG_UNBLOCK, &set_of(&[libc::SIGQUIT]));
+        libc::syscall(libc::SYS_tgkill, pid(), tid(), libc::SIGQUIT);
+        // Still here: as pid 1 the kernel drops signals under their default action. It does not drop a fault.
+        libc::sigaction(libc::SIGILL, &raw const default, std::ptr::null_mut());
+        mask(libc::SIG_UNBLOCK, &set_of(&[libc::SIGILL]));
+        #[cfg(target_arch = "x86_64")]
+        std::arch::asm!("ud2");
+        libc::_exit(131)
+    }
+}
+
+/// Whether the program was started with more rights than its user has; then the environment is not to be believed.
+pub(crate) fn is_setuid() -> bool {
+    // SAFETY: reads the auxiliary vector.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Makes this thread deaf to all signals but SIGQUIT and the faults, for the agent's thread: the program's signals
+/// must find the program's threads, and children inherit no mask from here.
+pub(crate) struct Deaf {
+    before: libc::sigset_t,
+}
+
+impl Deaf {
+    /// Blocks them until the guard is dropped. Threads spawned meanwhile inherit the deafness.
+    pub(crate) fn new() -> Self {
+        let heard = [
+            libc::SIGQUIT,
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGABRT,
+            libc::SIGTRAP,
+        ];
+        Deaf {
+            before: mask(libc::SIG_SETMASK, &all_but(&heard)),
+        }
+    }
+}
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        mask(libc::SIG_SETMASK, &self.before);
+    }
+}
+
+/// The first of the signals that ask the program to end and that wait because all its threads are stopped.
+pub(crate) fn pending_end() -> Option<&'static str> {
+    let mut set = set_of(&[]);
+    // SAFETY: the kernel fills the set.
+    if unsafe { libc::sigpending(&raw mut set) } != 0 {
+        return None;
+    }
+    // SAFETY: reads a valid set.
+    let pending = |signal| unsafe { libc::sigismember(&raw const set, signal) == 1 };
+    [
+        (libc::SIGTERM, "SIGTERM"),
+        (libc::SIGHUP, "SIGHUP"),
+        (libc::SIGINT, "SIGINT"),
+    ]
+    .into_iter()
+    .find_map(|(signal, name)| pending(signal).then_some(name))
+}
+
+/// Gives the calling thread a descriptor table of its own that holds standard input, output and error alone, so that
+/// no clone made from it ever holds the program's sockets and files.
+pub(crate) fn own_descriptors() -> io::Result<()> {
+    // SAFETY: closes descriptors in a table that, by the flag, this thread no longer shares with anybody.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3,
+            u32::MAX,
+            libc::CLOSE_RANGE_UNSHARE,
+        )
+    };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Writes all of it, or as much as goes. Takes no lock, so it may be called in a signal handler and in the clone.
+pub(crate) fn write(descriptor: i32, mut text: &[u8]) {
+    while !text.is_empty() {
+        // SAFETY: the slice is valid for its length.
+        let written = unsafe { libc::write(descriptor, text.as_ptr().cast(), text.len()) };
+        match usize::try_from(written) {
+            Ok(0) => return,
+            Ok(written) => text = text.get(written..).unwrap_or_default(),
+            Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Bytes that glibc's allocator holds free, if this is glibc 2.33 or later. Takes the allocator's locks: never while
+/// threads are frozen.
+pub(crate) fn allocator_free_bytes() -> Option<u64> {
+    // SAFETY: `dlsym` gives null or the function of that name, whose signature glibc documents; it fills plain data.
+    unsafe {
+        let found = libc::dlsym(libc::RTLD_DEFAULT, c"mallinfo2".as_ptr());
+        if found.is_null() {
+            return None;
+        }
+        let mallinfo2: extern "C" fn() -> libc::mallinfo2 = std::mem::transmute(found);
+        Some(mallinfo2().fordblks as u64)
+    }
+}
+
+pub(super) fn set_of(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: `sigemptyset` initialises the set before anything reads it; numbers out of range are refused.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
+pub(super) fn all_but(signals: &[i32]) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: as in `set_of`.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigdelset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
+pub(super) fn mask(how: i32, set: &libc::sigset_t) -> libc::sigset_t {
+    let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: both sets are valid; the call writes `before`, which is plain data and valid when zeroed.
+    unsafe {
+        libc::pthread_sigmask(how, set, before.as_mut_ptr());
+        before.assume_init()
+    }
+}

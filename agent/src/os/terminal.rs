@@ -1,0 +1,138 @@
+//! The controlling terminal: who has it, how it is set, giving it away and taking it back.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, RawFd};
+
+use super::process;
+
+/// The process's controlling terminal, open for reading and writing.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    file: File,
+}
+
+/// How a terminal is set (echo, line editing, signals from keys), to be put back later.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings(pub(super) libc::termios);
+
+impl Terminal {
+    /// Opens it. Fails for a process without one: a daemon, a service.
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Terminal {
+            file: OpenOptions::new().read(true).write(true).open("/dev/tty")?,
+        })
+    }
+
+    /// Whether this process's group is in its foreground. A background process that touches the terminal's settings
+    /// corrupts the shell's.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.foreground() == Some(group())
+    }
+
+    /// The process group in its foreground; none when the terminal has gone.
+    pub(crate) fn foreground(&self) -> Option<i32> {
+        // SAFETY: plain call on an open descriptor.
+        let group = unsafe { libc::tcgetpgrp(self.fd()) };
+        (group >= 0).then_some(group)
+    }
+
+    /// Puts a process group in its foreground. SIGTTOU must be blocked or ignored.
+    pub(crate) fn give_to(&self, group: i32) {
+        // SAFETY: plain call on an open descriptor; a failure means the terminal has gone, which `foreground` tells.
+        unsafe { libc::tcsetpgrp(self.fd(), group) };
+    }
+
+    /// How it is set now.
+    pub(crate) fn settings(&self) -> io::Result<Settings> {
+        let mut settings = MaybeUninit::zeroed();
+        // SAFETY: the call fills the plain record, which is valid when zeroed.
+        if unsafe { libc::tcgetattr(self.fd(), settings.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: as above.
+        Ok(Settings(unsafe { settings.assume_init() }))
+    }
+
+    /// Sets it at once, without waiting for output to drain (a stuck terminal must not hold the program).
+    pub(crate) fn set(&self, settings: &Settings) {
+        // SAFETY: the record came from `tcgetattr`. A failure means that the terminal has gone.
+        unsafe { libc::tcsetattr(self.fd(), libc::TCSANOW, &raw const settings.0) };
+    }
+
+    /// Columns and rows. 80 by 24 where it does not say.
+    pub(crate) fn size(&self) -> (u16, u16) {
+        let mut size = MaybeUninit::<libc::winsize>::zeroed();
+        // SAFETY: the kernel fills the plain record, which is valid when zeroed.
+        let size = unsafe {
+            libc::ioctl(self.fd(), libc::TIOCGWINSZ, size.as_mut_ptr());
+            size.assume_init()
+        };
+        (
+            if size.ws_col == 0 { 80 } else { size.ws_col },
+            if size.ws_row == 0 { 24 } else { size.ws_row },
+        )
+    }
+
+    /// The open file, for reading keys and writing text.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Makes standard input, output and error of this process the terminal, for the clone alone.
+    pub(crate) fn become_standard(&self) {
+        for descriptor in 0..=2 {
+            // SAFETY: both descriptors are open or will be; the clone owns its table.
+            unsafe { libc::dup2(self.fd(), descriptor) };
+        }
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+}
+
+impl Settings {
+    /// The same for a prompt, whatever the program had made of its terminal: lines, echo, keys that signal; output from
+    /// others allowed meanwhile.
+    pub(crate) fn for_prompt(&self) -> Settings {
+        let mut settings = *self;
+        settings.0.c_lflag |= libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN;
+        settings.0.c_lflag &= !libc::TOSTOP;
+        settings.0.c_oflag |= libc::OPOST | libc::ONLCR;
+        settings.0.c_iflag |= libc::ICRNL;
+        settings
+    }
+}
+
+/// This process's group.
+pub(crate) fn group() -> i32 {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { libc::getpgrp() }
+}
+
+/// Whether the leader of this process's group has ended: a shell that died of the same key, whose parent is about to
+/// take the terminal back.
+pub(crate) fn leader_is_gone() -> bool {
+    let leader = group();
+    if leader as u32 == process::pid() {
+        return false;
+    }
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{leader}/stat")) else {
+        return true;
+    };
+    // The name in parentheses may hold anything; the state follows the last one.
+    stat.rsplit_once(") ")
+        .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+/// What stands at one of the standard descriptors.
+pub(crate) fn is_pipe(descriptor: RawFd) -> bool {
+    let mut stat = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the kernel fills the plain record, which is valid when zeroed.
+    unsafe {
+        libc::fstat(descriptor, stat.as_mut_ptr()) == 0
+            && stat.assume_init().st_mode & libc::S_IFMT == libc::S_IFIFO
+    }
+}

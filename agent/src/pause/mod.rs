@@ -1,0 +1,236 @@
+//! Stop every thread; resume on drop. Runs in the agent's thread, allocates in its arena, takes no lock.
+//!
+//! Threads appear while others are being stopped, so the list is read again until it holds nobody new. A thread that
+//! cannot be stopped by the deadline is named and left running: the rest of the heap still stands still.
+
+use std::time::Duration;
+
+use crate::heap::Thread;
+use crate::os::{process, stop, threads};
+
+/// All threads of the program but this one, stopped. Dropping it lets them go on.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    generation: u32,
+    threads: Vec<Found>,
+    /// How long it took to stop them.
+    pub(crate) took: Duration,
+}
+
+impl Pause {
+    /// Stops all other threads. `generation` must be larger than at any pause before; those who have not stopped after
+    /// `deadline` are left out.
+    pub(crate) fn begin(generation: u32, deadline: Duration) -> std::io::Result<Pause> {
+        let began = process::now_ns();
+        let elapsed = || Duration::from_nanos(process::now_ns() - began);
+        let mut pause = Pause {
+            generation,
+            threads: Vec::new(),
+            took: Duration::ZERO,
+        };
+        while pause.ask_new_threads()? {
+            pause.wait_until(|| elapsed() >= deadline);
+        }
+        pause.took = elapsed();
+        Ok(pause)
+    }
+
+    /// The threads, by their names, with why one did not stop.
+    pub(crate) fn threads(&self) -> Vec<Thread> {
+        self.threads
+            .iter()
+            .filter(|found| found.state != State::Gone)
+            .map(|found| found.describe(self.generation))
+            .collect()
+    }
+
+    /// Where the stacks of the stopped threads are: a stack pointer each.
+    pub(crate) fn stack_pointers(&self) -> Vec<u64> {
+        let stopped = self
+            .slots()
+            .filter(|(slot, _)| stop::stopped(*slot, self.generation));
+        stopped.map(|(slot, _)| stop::stack_pointer(slot)).collect()
+    }
+
+    /// Asks every thread that was not asked before. False when there was none.
+    fn ask_new_threads(&mut self) -> std::io::Result<bool> {
+        let (me, before) = (process::tid(), self.threads.len());
+        threads::each(|tid| {
+            if tid != me && !self.threads.iter().any(|found| found.tid == tid) {
+                self.threads.push(Found {
+                    tid,
+                    slot: self.threads.len(),
+                    state: State::Unasked,
+                });
+            }
+        })?;
+        Ok(self.threads.len() > before)
+    }
+
+    /// Waits until everybody known has stopped or is explained, or `late` says that time is up.
+    fn wait_until(&mut self, late: impl Fn() -> bool) {
+        let mut round = 0u32;
+        loop {
+            let seen = stop::stops();
+            let look_closer = round % ROUNDS_BETWEEN_CHECKS == ROUNDS_BETWEEN_CHECKS - 1;
+            let generation = self.generation;
+            let waiting = self
+                .threads
+                .iter_mut()
+                .filter_map(|found| found.still_runs(generation, look_closer).then_some(()))
+                .count();
+            if waiting == 0 || late() {
+                return;
+            }
+            stop::wait_for_more(seen, ROUND);
+            round = round.wrapping_add(1);
+        }
+    }
+
+    fn slots(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.threads.iter().map(|found| (found.slot, found.tid))
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        stop::go(self.generation);
+    }
+}
+
+/// How long one wait for a thread to stop lasts, and after how many a thread that still runs is looked up in /proc.
+const ROUND: Duration = Duration::from_micros(500);
+const ROUNDS_BETWEEN_CHECKS: u32 = 4;
+
+#[derive(Debug)]
+struct Found {
+    tid: u32,
+    slot: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Unasked,
+    Asked,
+    Gone,
+    NoRoom,
+}
+
+impl Found {
+    /// Asks it if it was not asked yet; true while there is reason to wait for it.
+    fn still_runs(&mut self, generation: u32, look_closer: bool) -> bool {
+        if self.state == State::Unasked {
+            self.state = match stop::ask(self.tid, self.slot, generation) {
+                Ok(()) => State::Asked,
+                Err(stop::Refused::Gone) => State::Gone,
+                Err(stop::Refused::QueueFull) => State::Unasked,
+                Err(stop::Refused::NoRoom) => State::NoRoom,
+            };
+        }
+        let runs = matches!(self.state, State::Asked | State::Unasked)
+            && !stop::stopped(self.slot, generation);
+        if runs && look_closer && self.has_ended() {
+            self.state = State::Gone;
+            return false;
+        }
+        runs
+    }
+
+    fn has_ended(&self) -> bool {
+        status(self.tid).is_none_or(|status| {
+            matches!(field(&status, "State:").bytes().next(), Some(b'Z' | b'X'))
+        })
+    }
+
+    fn describe(&self, generation: u32) -> Thread {
+        let stopped = if stop::stopped(self.slot, generation) {
+            Ok(())
+        } else {
+            Err(self.why_not())
+        };
+        Thread {
+            tid: self.tid,
+            name: name(self.tid),
+            stopped,
+        }
+    }
+
+    fn why_not(&self) -> String {
+        let Some(status) = status(self.tid) else {
+            return "it is ending".into();
+        };
+        let blocked = u64::from_str_radix(field(&status, "SigBlk:"), 16).unwrap_or(0);
+        let why = match (self.state, field(&status, "State:").bytes().next()) {
+            (State::NoRoom, _) => "there are more threads than can be stopped",
+            (State::Unasked, _) => "the queue of pending signals is full (ulimit -i)",
+            (_, Some(b'D')) => "it is in an uninterruptible system call",
+            _ if blocked >> (stop::signal() - 1) & 1 == 1 => {
+                "it blocks the signal that stops threads"
+            }
+            _ => "it did not answer in time",
+        };
+        why.into()
+    }
+}
+
+fn name(tid: u32) -> String {
+    let name = std::fs::read_to_string(format!("/proc/self/task/{tid}/comm")).unwrap_or_default();
+    name.trim_end().to_string()
+}
+
+fn status(tid: u32) -> Option<String> {
+    std::fs::read_to_string(format!("/proc/self/task/{tid}/status")).ok()
+}
+
+fn field<'a>(status: &'a str, key: &str) -> &'a str {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(key))
+        .map_or("", str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Threads that count stand still between two readings while paused, and not otherwise.
+    #[test]
+    fn threads_stand_still_until_dropped() {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        static DONE: AtomicBool = AtomicBool::new(false);
+        stop::install(|| false).unwrap();
+        let busy: Vec<_> = (0..4)
+            .map(|_| {
+                std::thread::spawn(|| {
+                    while !DONE.load(Ordering::Relaxed) {
+                        COUNT.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        let moved = |during: Duration| {
+            let before = COUNT.load(Ordering::SeqCst);
+            stop::wait_for_more(stop::stops(), during);
+            COUNT.load(Ordering::SeqCst) != before
+        };
+        for generation in 1..=20 {
+            let pause = Pause::begin(generation, Duration::from_secs(5)).unwrap();
+            assert!(
+                pause
+                    .threads()
+                    .iter()
+                    .filter(|thread| thread.stopped.is_ok())
+                    .count()
+                    >= 4
+            );
+            assert!(!moved(Duration::from_millis(5)));
+            drop(pause);
+        }
+        assert!(moved(Duration::from_millis(200)));
+        DONE.store(true, Ordering::Relaxed);
+        busy.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}

@@ -1,9 +1,22 @@
 //! Press **Ctrl-\\** in a running server's terminal and read its heap, by concrete type.
 
 mod heap;
+#[cfg(sigheap_supported)]
+mod os;
 mod report;
 mod session;
 mod track;
 
 pub use session::{Agent, install};
 pub use track::Heap;
+
+/// What this repository's own tests reach for. Not part of the interface: anything here changes without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::heap::{Address, Block, Marks, Site, SiteId};
+    #[cfg(sigheap_supported)]
+    pub use crate::track::{
+        Stats, arena, block_at, defer_stop, epoch, for_each_block, for_each_own_range, forget,
+        present, set_epoch, set_stop_hook, site, slots_taken, stats,
+    };
+}

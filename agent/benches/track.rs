@@ -15,7 +15,7 @@ const PAIRS: usize = 200_000;
 const RUNS: usize = 25;
 
 fn main() {
-    for depth in [0, 4, 12, 20] {
+    for depth in [1, 5, 12, 20] {
         let (mut plain, mut tracked) = (Duration::MAX, Duration::MAX);
         for _ in 0..RUNS {
             plain = plain.min(time(&System, depth));
@@ -42,7 +42,7 @@ fn time(heap: &dyn GlobalAlloc, depth: usize) -> Duration {
         *slot = take(heap, number);
     }
     let start = Instant::now();
-    down(heap, depth, &mut live);
+    FRAMES[0].0(heap, &FRAMES[1..depth], &mut live);
     let time = start.elapsed();
     for (block, layout) in live {
         // SAFETY: allocated from this heap with this layout.
@@ -51,22 +51,47 @@ fn time(heap: &dyn GlobalAlloc, depth: usize) -> Duration {
     time
 }
 
-/// `depth` frames, and below them the work.
+type Live = [(*mut u8, Layout); LIVE];
+
+#[derive(Clone, Copy)]
+struct Frame(fn(&dyn GlobalAlloc, &[Frame], &mut Live));
+
+/// Frames of different functions: of one they would be a recursion, which is folded.
+static FRAMES: [Frame; 20] = [
+    Frame(frame::<0>),
+    Frame(frame::<1>),
+    Frame(frame::<2>),
+    Frame(frame::<3>),
+    Frame(frame::<4>),
+    Frame(frame::<5>),
+    Frame(frame::<6>),
+    Frame(frame::<7>),
+    Frame(frame::<8>),
+    Frame(frame::<9>),
+    Frame(frame::<10>),
+    Frame(frame::<11>),
+    Frame(frame::<12>),
+    Frame(frame::<13>),
+    Frame(frame::<14>),
+    Frame(frame::<15>),
+    Frame(frame::<16>),
+    Frame(frame::<17>),
+    Frame(frame::<18>),
+    Frame(frame::<19>),
+];
+
+/// One frame; those of `rest` below it, and below them the work.
 #[inline(never)]
-fn down(heap: &dyn GlobalAlloc, depth: usize, live: &mut [(*mut u8, Layout); LIVE]) {
-    // A call from another place at each depth, so that the frames are not one recursion that is folded.
-    match depth {
-        0 => churn(heap, live),
-        _ if depth.is_multiple_of(4) => down(heap, black_box(depth - 1), live),
-        _ if depth % 4 == 1 => down(heap, black_box(depth - 1), live),
-        _ if depth % 4 == 2 => down(heap, black_box(depth - 1), live),
-        _ => down(heap, black_box(depth - 1), live),
+fn frame<const NUMBER: usize>(heap: &dyn GlobalAlloc, rest: &[Frame], live: &mut Live) {
+    match rest.split_first() {
+        Some((next, rest)) => next.0(heap, rest, live),
+        None => churn(heap, live),
     }
-    black_box(live);
+    black_box(NUMBER);
 }
 
 #[inline(never)]
-fn churn(heap: &dyn GlobalAlloc, live: &mut [(*mut u8, Layout); LIVE]) {
+fn churn(heap: &dyn GlobalAlloc, live: &mut Live) {
     let mut dice = 1u64;
     for _ in 0..PAIRS {
         dice = dice

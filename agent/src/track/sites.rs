@@ -70,7 +70,7 @@ impl Sites {
 
     /// The number of a stack, the same for the same frames and marks. Zero if it could not be kept.
     #[inline(always)]
-    pub(super) fn intern(&self, trace: &Trace) -> u32 {
+    pub(super) fn intern(&self, trace: &mut Trace) -> u32 {
         let stack = Stack::of(trace);
         let head = self.head(stack).load(Ordering::Acquire);
         match self.find(stack, head, 0) {
@@ -146,11 +146,11 @@ impl Sites {
     /// A stack not kept whole: finds it shortened, or keeps as much of it as there is room for.
     #[cold]
     #[inline(never)]
-    fn add(&self, trace: &Trace) -> u32 {
+    fn add(&self, trace: &mut Trace) -> u32 {
         let affordable = self.frames_affordable();
         for frames in [FRAMES, 16, 4] {
-            let short = (frames < trace.frames().len()).then(|| trace.shortened(frames));
-            let stack = Stack::of(short.as_ref().unwrap_or(trace));
+            trace.shorten(frames);
+            let stack = Stack::of(trace);
             let site = if frames <= affordable {
                 self.insert(stack)
             } else {
@@ -332,10 +332,10 @@ mod tests {
     #[test]
     fn the_same_stack_has_the_same_number() {
         let sites = sites(100);
-        let one = sites.intern(&trace(&[1, 2, 3], 0));
-        let two = sites.intern(&trace(&[1, 2, 4], 0));
-        let broken = sites.intern(&trace(&[1, 2, 3], BROKEN));
-        assert_eq!(sites.intern(&trace(&[1, 2, 3], 0)), one);
+        let one = sites.intern(&mut trace(&[1, 2, 3], 0));
+        let two = sites.intern(&mut trace(&[1, 2, 4], 0));
+        let broken = sites.intern(&mut trace(&[1, 2, 3], BROKEN));
+        assert_eq!(sites.intern(&mut trace(&[1, 2, 3], 0)), one);
         assert!(one != 0 && two != 0 && one != two && one != broken);
         assert_eq!(frames_of(sites, two), [1, 2, 4]);
         assert!(sites.read(SiteId(broken)).unwrap().marks.broken);
@@ -366,7 +366,7 @@ mod tests {
         let sites = sites(64);
         let stack = |n: u64| (n * 100..n * 100 + 60).collect::<Vec<u64>>();
         let ids: Vec<u32> = (1..100)
-            .map(|n| sites.intern(&trace(&stack(n), 0)))
+            .map(|n| sites.intern(&mut trace(&stack(n), 0)))
             .collect();
         let kept: Vec<usize> = ids
             .iter()
@@ -385,7 +385,7 @@ mod tests {
                 .short
         );
         for (n, id) in (1..100).zip(&ids) {
-            assert_eq!(sites.intern(&trace(&stack(n), 0)), *id);
+            assert_eq!(sites.intern(&mut trace(&stack(n), 0)), *id);
         }
         assert_eq!(sites.used_permille(), 1000);
     }
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn a_number_that_is_none_is_refused() {
         let sites = sites(10);
-        let id = sites.intern(&trace(&[1; 1], 0));
+        let id = sites.intern(&mut trace(&[1; 1], 0));
         assert!(sites.read(SiteId(id)).is_some());
         for wrong in [0, id + 1, 10, 1 << 20, u32::MAX] {
             assert_eq!(sites.read(SiteId(wrong)), None);
@@ -405,7 +405,7 @@ mod tests {
         let sites = sites(1 << 16);
         let all = || {
             (0..5000u64)
-                .map(|n| sites.intern(&trace(&[n, n * 7, 3], 0)))
+                .map(|n| sites.intern(&mut trace(&[n, n * 7, 3], 0)))
                 .collect::<Vec<u32>>()
         };
         let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(all)).collect();

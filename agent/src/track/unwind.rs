@@ -88,21 +88,30 @@ static REMEMBERED: [AtomicU64; 1 << REMEMBERED_LOG2] =
 /// The rule of the code at an address.
 #[inline(always)]
 pub(super) fn rule(pc: u64) -> Rule {
-    let index = (pc ^ pc >> REMEMBERED_LOG2) as usize % REMEMBERED.len();
-    let entry = REMEMBERED[index].load(Ordering::Relaxed);
-    if entry >> Rule::BITS == pc && entry != 0 {
-        Rule(entry & Rule::MASK)
-    } else {
-        compile(pc, &REMEMBERED[index])
+    match remembered(pc) {
+        Some(rule) => rule,
+        None => compile(pc),
     }
+}
+
+/// The rule of the code at an address, if it was asked for before.
+#[inline(always)]
+pub(super) fn remembered(pc: u64) -> Option<Rule> {
+    let entry = entry_for(pc).load(Ordering::Relaxed);
+    (entry >> Rule::BITS == pc && entry != 0).then_some(Rule(entry & Rule::MASK))
+}
+
+#[inline(always)]
+fn entry_for(pc: u64) -> &'static AtomicU64 {
+    &REMEMBERED[(pc ^ pc >> REMEMBERED_LOG2) as usize % REMEMBERED.len()]
 }
 
 #[cold]
 #[inline(never)]
-fn compile(pc: u64, entry: &AtomicU64) -> Rule {
+fn compile(pc: u64) -> Rule {
     let rule = evaluate(pc, pack).unwrap_or(Rule::NONE);
     if pc >> 47 == 0 {
-        entry.store(pc << Rule::BITS | rule.0, Ordering::Relaxed);
+        entry_for(pc).store(pc << Rule::BITS | rule.0, Ordering::Relaxed);
     }
     rule
 }

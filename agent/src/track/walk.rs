@@ -26,14 +26,22 @@ const PERIOD: usize = 16;
 pub(super) fn site(here: Registers) -> u32 {
     let mut trace = Trace::new();
     let own = thread::stack();
-    let stack = if own.holds(here.sp) {
-        own
+    if own.holds(here.sp) {
+        walk(here, own, unwind::rule, &mut trace);
     } else {
-        trace.marks |= sites::BROKEN;
-        Stack::page_of(here.sp)
-    };
-    walk(here, stack, unwind::rule, &mut trace);
-    SITES.intern(&trace)
+        walk_foreign(here, &mut trace);
+    }
+    SITES.intern(&mut trace)
+}
+
+/// A stack that is not the thread's own may be small, as those for signals are: no new rule is compiled on it, which
+/// takes some kilobytes.
+#[cold]
+#[inline(never)]
+fn walk_foreign(here: Registers, trace: &mut Trace) {
+    trace.marks |= sites::BROKEN;
+    let known = |pc| unwind::remembered(pc).unwrap_or(Rule::NONE);
+    walk(here, Stack::page_of(here.sp), known, trace);
 }
 
 /// The registers that unwinding needs.
@@ -224,16 +232,13 @@ impl Trace {
         self.hash
     }
 
-    /// The innermost frames of this stack, marked short.
-    pub(super) fn shortened(&self, frames: usize) -> Trace {
-        let mut short = Trace {
-            marks: self.marks | sites::SHORT,
-            ..Trace::new()
-        };
-        for &frame in self.frames().iter().take(frames) {
-            short.push(frame);
+    /// Leaves out all but the innermost frames, and marks the stack short if that is less than it had.
+    pub(super) fn shorten(&mut self, frames: usize) {
+        if frames < self.len {
+            self.len = frames;
+            self.marks |= sites::SHORT;
+            self.rehash();
         }
-        short
     }
 
     /// Adds the next frame outwards, or says that there is no room.
@@ -267,10 +272,12 @@ impl Trace {
         };
         self.len -= period;
         self.marks |= sites::FOLDED;
-        self.hash = self
-            .frames()
-            .iter()
-            .fold(0, |hash, &frame| mix(hash, frame));
+        self.rehash();
+    }
+
+    fn rehash(&mut self) {
+        let frames = self.frames().iter();
+        self.hash = frames.fold(0, |hash, &frame| mix(hash, frame));
     }
 }
 
@@ -320,12 +327,13 @@ mod tests {
 
     #[test]
     fn the_innermost_frames_of_a_deep_stack_are_kept() {
-        let trace = trace_of(1..=65);
+        let mut trace = trace_of(1..=65);
         assert_eq!(trace.frames(), (1..=64).collect::<Vec<u64>>());
         assert_eq!(trace.marks, sites::DEEP);
-        let short = trace.shortened(4);
-        assert_eq!(short.frames(), [1, 2, 3, 4]);
-        assert_eq!(short.marks, sites::DEEP | sites::SHORT);
+        trace.shorten(4);
+        assert_eq!(trace.frames(), [1, 2, 3, 4]);
+        assert_eq!(trace.hash(), trace_of(1..=4).hash());
+        assert_eq!(trace.marks, sites::DEEP | sites::SHORT);
     }
 
     /// Walks an array as a stack whose frames all have the same rule.

@@ -1,39 +1,46 @@
-//! ON THE PROGRAM'S HOT PATH: the allocator, its table, sites, stacks, the agent's arena.
+//! ON THE PROGRAM'S HOT PATH: the allocator, its table of blocks, their call stacks, and the agent's own arena.
+//!
+//! What runs here runs inside every `malloc` of the program: no lock, no allocation, no system call but to map another
+//! part of a table. The look reads the same tables in the clone, where they stand still.
+//!
+//! Glossary
+//! - *record*: what is known of a live block, in 64 bits (`record`), kept in the *table* by the block's address (`table`).
+//! - *site*: a call stack that allocates, kept once and known by its number (`sites`); found by a *walk* (`walk`) along
+//!   *rules*, which are compiled from the unwind tables that every Rust program has (`unwind`).
+//! - *birth*: the *epoch* in which a block was first allocated. Address and birth together are a block's identity.
+//! - *moving*: a block inside `realloc`: no record is true of it, so its thread notes it in its *slot* (`thread`).
+//! - *section*: a stretch in which a thread must not be stopped, since the tables are torn (`section`).
+//! - *arena*: where the agent's thread and the clone allocate; nothing in it is a block (`arena`).
 #![expect(
     unsafe_code,
     reason = "one of the two rooms that hold it: an allocator is unsafe by contract"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(sigheap_supported)]
+pub mod arena;
+mod heap;
+#[cfg(sigheap_supported)]
+mod record;
+#[cfg(sigheap_supported)]
+mod section;
+#[cfg(sigheap_supported)]
+mod sites;
+#[cfg(sigheap_supported)]
+mod state;
+#[cfg(sigheap_supported)]
+mod table;
+#[cfg(sigheap_supported)]
+mod thread;
+#[cfg(sigheap_supported)]
+mod unwind;
+#[cfg(sigheap_supported)]
+mod walk;
 
-/// The global allocator that remembers every live block.
-#[derive(Debug)]
-pub struct Heap<A = System> {
-    inner: A,
-}
-
-impl Heap<System> {
-    /// Over the system's allocator.
-    pub const fn system() -> Self {
-        Heap { inner: System }
-    }
-}
-
-impl<A> Heap<A> {
-    /// Over any other allocator.
-    pub const fn new(inner: A) -> Self {
-        Heap { inner }
-    }
-}
-
-// SAFETY: every call is forwarded unchanged to an allocator that keeps the contract.
-unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are the inner allocator's.
-        unsafe { self.inner.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { self.inner.dealloc(block, layout) }
-    }
-}
+pub use heap::Heap;
+#[cfg(sigheap_supported)]
+pub use section::{defer_stop, set_stop_hook};
+#[cfg(sigheap_supported)]
+pub use state::{
+    Stats, block_at, epoch, for_each_block, for_each_own_range, forget, present, set_epoch, site,
+    slots_taken, stats,
+};

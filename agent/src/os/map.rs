@@ -1,0 +1,185 @@
+//! THE ONLY DOOR TO THE KERNEL: address ranges for the agent's own tables.
+//!
+//! Called from inside the program's allocator, so nothing here allocates, takes a lock or changes `errno`.
+
+use std::io;
+use std::ops::Range;
+use std::ptr::NonNull;
+
+/// Bytes of a page. Fixed by the architecture this agent runs on.
+pub const PAGE: usize = 4096;
+
+/// Reserves `bytes` of zeroed memory that costs nothing until it is written, or nothing if the kernel refuses.
+///
+/// It is left out of core dumps: a dump of the tables would be larger than the program's.
+pub fn reserve(bytes: usize) -> Option<NonNull<u8>> {
+    let errno = Errno::save();
+    // SAFETY: a new private mapping at an address of the kernel's choice touches nothing that exists.
+    let mapped = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if mapped == libc::MAP_FAILED {
+        drop(errno);
+        return None;
+    }
+    // SAFETY: the range was mapped just now; the advice changes no content. Failing, the dump is larger, no more.
+    unsafe { libc::madvise(mapped, bytes, libc::MADV_DONTDUMP) };
+    NonNull::new(mapped.cast())
+}
+
+/// Reserves the first of `sizes` that the kernel grants.
+pub fn reserve_first(sizes: &[usize]) -> Option<(NonNull<u8>, usize)> {
+    sizes
+        .iter()
+        .find_map(|&bytes| Some((reserve(bytes)?, bytes)))
+}
+
+/// Gives a reservation back.
+///
+/// # Safety
+/// `start` and `bytes` are those of one call of [`reserve`], and nothing refers into it any more.
+pub unsafe fn release(start: NonNull<u8>, bytes: usize) {
+    let _errno = Errno::save();
+    // SAFETY: the caller owns the whole mapping.
+    unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
+}
+
+/// Says for each page from `start` on whether it was ever written (in memory or swapped out).
+///
+/// `mincore` would call a swapped page absent. Fails where `/proc` is missing or closed, as after a setuid: then
+/// every page has to be taken for touched.
+pub fn touched(start: u64, into: &mut [bool]) -> io::Result<()> {
+    const BATCH: usize = 512;
+    const PRESENT_OR_SWAPPED: u64 = 0b11 << 62;
+    let pagemap = Pagemap::open()?;
+    for (batch, pages) in into.chunks_mut(BATCH).enumerate() {
+        let mut entries = [0u64; BATCH];
+        pagemap.read(
+            start / PAGE as u64 + (batch * BATCH) as u64,
+            &mut entries[..pages.len()],
+        )?;
+        for (page, entry) in pages.iter_mut().zip(entries) {
+            *page = entry & PRESENT_OR_SWAPPED != 0;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a range that are in memory now, counted in whole pages. Zero where nothing is mapped.
+pub fn resident(range: Range<u64>) -> u64 {
+    const BATCH: usize = 4096;
+    let _errno = Errno::save();
+    let page = PAGE as u64;
+    let end = range.end.next_multiple_of(page);
+    let mut at = range.start / page * page;
+    let mut pages = 0;
+    let mut states = [0u8; BATCH];
+    while at < end {
+        let bytes = (end - at).min(BATCH as u64 * page);
+        // SAFETY: the kernel writes one byte a page, and there is room for BATCH; it reads no memory of ours.
+        let code = unsafe { libc::mincore(at as *mut _, bytes as usize, states.as_mut_ptr()) };
+        if code == 0 {
+            let asked = &states[..(bytes / page) as usize];
+            pages += asked.iter().filter(|&&state| state & 1 != 0).count() as u64;
+        }
+        at += bytes;
+    }
+    pages * page
+}
+
+/// The kernel's file with one word for each page of this process.
+struct Pagemap(libc::c_int);
+
+impl Pagemap {
+    fn open() -> io::Result<Pagemap> {
+        let path = c"/proc/self/pagemap".as_ptr();
+        // SAFETY: the path is a C string.
+        let file = unsafe { libc::open(path, libc::O_RDONLY | libc::O_CLOEXEC) };
+        if file < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Pagemap(file))
+    }
+
+    /// Reads the words of the pages from number `page` on.
+    fn read(&self, page: u64, into: &mut [u64]) -> io::Result<()> {
+        let bytes = size_of_val(into);
+        // SAFETY: `into` has room for `bytes`, and any bits make a u64.
+        let got = unsafe {
+            libc::pread(
+                self.0,
+                into.as_mut_ptr().cast(),
+                bytes,
+                (page * 8).cast_signed(),
+            )
+        };
+        if usize::try_from(got) == Ok(bytes) {
+            Ok(())
+        } else {
+            Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+        }
+    }
+}
+
+impl Drop for Pagemap {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours and is used no more.
+        unsafe { libc::close(self.0) };
+    }
+}
+
+/// This thread's `errno`, put back when dropped: `malloc` and `free` must not change it where the program's allocator would not.
+#[must_use]
+pub struct Errno(libc::c_int);
+
+impl Errno {
+    /// Remembers it.
+    pub fn save() -> Errno {
+        // SAFETY: the C library returns a valid pointer to this thread's own variable.
+        Errno(unsafe { *libc::__errno_location() })
+    }
+}
+
+impl Drop for Errno {
+    fn drop(&mut self) {
+        // SAFETY: as in `save`.
+        unsafe { *libc::__errno_location() = self.0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reservation_is_zeroed_and_untouched_until_written() {
+        let bytes = 64 * PAGE;
+        let start = reserve(bytes).unwrap();
+        // SAFETY: the page is inside the reservation.
+        unsafe { start.add(3 * PAGE).write(7) };
+        let mut pages = [false; 64];
+        touched(start.as_ptr() as u64, &mut pages).unwrap();
+        assert_eq!(pages.iter().filter(|&&page| page).count(), 1);
+        assert!(pages[3]);
+        let from = start.as_ptr() as u64;
+        assert_eq!(resident(from..from + bytes as u64), PAGE as u64);
+        // SAFETY: as reserved above.
+        unsafe { release(start, bytes) };
+        assert_eq!(resident(from..from + bytes as u64), 0);
+    }
+
+    #[test]
+    fn an_impossible_reservation_falls_back() {
+        let (start, bytes) = reserve_first(&[1 << 60, 1 << 16]).unwrap();
+        assert_eq!(bytes, 1 << 16);
+        // SAFETY: as reserved above.
+        unsafe { release(start, bytes) };
+    }
+}

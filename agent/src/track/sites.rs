@@ -1,0 +1,417 @@
+//! ON THE PROGRAM'S HOT PATH: the call stacks that allocate, each kept once.
+//!
+//! Records are appended to an arena and never change; a chained hash finds them. A new record is written whole, then
+//! linked at the head of its chain by one compare-and-swap, so readers need no lock. All frames are compared: equal
+//! hashes never merge two stacks.
+//!
+//! The arena is bounded. Past half of it new stacks keep their 16 innermost frames, past four fifths 4, marked short;
+//! when it is full, blocks are recorded without a stack, and counted.
+
+use std::ops::Range;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use super::walk::{FRAMES, Trace};
+use crate::heap::{Address, Marks, Site, SiteId};
+use crate::os::map;
+
+/// More frames than are kept.
+pub(super) const DEEP: u32 = 1;
+/// The unwinder could not go on.
+pub(super) const BROKEN: u32 = 2;
+/// A recursion was folded.
+pub(super) const FOLDED: u32 = 4;
+/// Fewer frames were kept, for want of room.
+pub(super) const SHORT: u32 = 8;
+
+/// The sites of the process.
+pub(super) static SITES: Sites = Sites::new();
+
+/// Bytes of a unit; a site's number is the unit its record begins at.
+const UNIT: usize = 64;
+/// Words of 8 bytes in a unit.
+const UNIT_WORDS: usize = UNIT / 8;
+/// Words before the frames of a record: `frames | marks << 16 | next << 32`, and the hash.
+const HEADER: usize = 2;
+/// Chains: 256 KiB of heads.
+const CHAINS: usize = 1 << 16;
+/// Links of a chain that are followed. At a full arena a chain has 5 on average.
+const LINKS: usize = 256;
+/// Sizes to try, in bytes. The first has a unit for each number that fits a block's record.
+const SIZES: [usize; 4] = [64 << 20, 16 << 20, 4 << 20, 1 << 20];
+
+/// See the module.
+pub(super) struct Sites {
+    /// The arena, null until the first stack; its first unit is unused, since zero is no site.
+    arena: AtomicPtr<u64>,
+    /// Units of the arena.
+    units: AtomicU32,
+    /// Units given out.
+    used: AtomicU32,
+    /// Stacks linked.
+    count: AtomicU64,
+    /// Times that a stack could not be kept.
+    without: AtomicU64,
+    /// The newest site of each chain, zero for none.
+    heads: [AtomicU32; CHAINS],
+}
+
+impl Sites {
+    const fn new() -> Sites {
+        Sites {
+            arena: AtomicPtr::new(ptr::null_mut()),
+            units: AtomicU32::new(0),
+            used: AtomicU32::new(1),
+            count: AtomicU64::new(0),
+            without: AtomicU64::new(0),
+            heads: [const { AtomicU32::new(0) }; CHAINS],
+        }
+    }
+
+    /// The number of a stack, the same for the same frames and marks. Zero if it could not be kept.
+    #[inline(always)]
+    pub(super) fn intern(&self, trace: &mut Trace) -> u32 {
+        let stack = Stack::of(trace);
+        let head = self.head(stack).load(Ordering::Acquire);
+        match self.find(stack, head, 0) {
+            Some(site) => site,
+            None => self.add(trace),
+        }
+    }
+
+    /// Reads a site back. Nothing for a number that is none.
+    pub(super) fn read(&self, id: SiteId) -> Option<Site> {
+        let record = self.record(id.0)?;
+        let mark = |bit: u32| record.info & bit << 16 != 0;
+        Some(Site {
+            id,
+            frames: record.frames.iter().copied().map(Address).collect(),
+            marks: Marks {
+                deep: mark(DEEP),
+                broken: mark(BROKEN),
+                folded: mark(FOLDED),
+                short: mark(SHORT),
+            },
+        })
+    }
+
+    /// Distinct stacks kept.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Share of the arena in use, in thousandths.
+    pub(super) fn used_permille(&self) -> u32 {
+        let used = u64::from(self.used.load(Ordering::Relaxed)) * 1000;
+        let share = used / u64::from(self.units.load(Ordering::Relaxed).max(1));
+        share.min(1000) as u32
+    }
+
+    /// Blocks recorded without a stack, ever.
+    pub(super) fn without_stack(&self) -> u64 {
+        self.without.load(Ordering::Relaxed)
+    }
+
+    /// The addresses of the part of the arena in use.
+    pub(super) fn range(&self) -> Range<u64> {
+        let start = self.arena.load(Ordering::Acquire) as u64;
+        let used = u64::from(self.used.load(Ordering::Relaxed)) * UNIT as u64;
+        start..start + if start == 0 { 0 } else { used }
+    }
+
+    #[inline(always)]
+    fn head(&self, stack: Stack<'_>) -> &AtomicU32 {
+        &self.heads[(stack.hash >> 48) as usize]
+    }
+
+    /// Looks a stack up in a chain, from `site` on until `end`.
+    #[inline(always)]
+    fn find(&self, stack: Stack<'_>, mut site: u32, end: u32) -> Option<u32> {
+        for _ in 0..LINKS {
+            if site == end {
+                return None;
+            }
+            let record = self.record(site)?;
+            if record.info == stack.info
+                && record.hash == stack.hash
+                && record.frames == stack.frames
+            {
+                return Some(site);
+            }
+            site = record.next;
+        }
+        None
+    }
+
+    /// A stack not kept whole: finds it shortened, or keeps as much of it as there is room for.
+    #[cold]
+    #[inline(never)]
+    fn add(&self, trace: &mut Trace) -> u32 {
+        let affordable = self.frames_affordable();
+        for frames in [FRAMES, 16, 4] {
+            trace.shorten(frames);
+            let stack = Stack::of(trace);
+            let site = if frames <= affordable {
+                self.insert(stack)
+            } else {
+                self.find(stack, self.head(stack).load(Ordering::Acquire), 0)
+            };
+            if let Some(site) = site {
+                return site;
+            }
+        }
+        self.without.fetch_add(1, Ordering::Relaxed);
+        0
+    }
+
+    /// How many frames of a new stack there is room for.
+    fn frames_affordable(&self) -> usize {
+        match self.used_permille() {
+            // Before the arena is mapped it has no room in use.
+            _ if self.units.load(Ordering::Relaxed) == 0 => FRAMES,
+            ..=500 => FRAMES,
+            501..=800 => 16,
+            _ => 4,
+        }
+    }
+
+    /// Finds a stack or appends it. Two threads may append the same at once: one record is then linked, the other lost.
+    fn insert(&self, stack: Stack<'_>) -> Option<u32> {
+        let head = self.head(stack);
+        let mut newest = head.load(Ordering::Acquire);
+        if let Some(site) = self.find(stack, newest, 0) {
+            return Some(site);
+        }
+        let site = self.append(stack)?;
+        loop {
+            self.write(site, stack, newest);
+            match head.compare_exchange(newest, site, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    self.count.fetch_add(1, Ordering::Relaxed);
+                    return Some(site);
+                }
+                // Another thread linked a stack meanwhile; only the links before the ones seen are new.
+                Err(newer) => {
+                    if let Some(site) = self.find(stack, newer, newest) {
+                        return Some(site);
+                    }
+                    newest = newer;
+                }
+            }
+        }
+    }
+
+    /// Takes room for a stack from the arena.
+    fn append(&self, stack: Stack<'_>) -> Option<u32> {
+        if self.arena.load(Ordering::Acquire).is_null() {
+            self.map_arena()?;
+        }
+        let units = (HEADER + stack.frames.len()).div_ceil(UNIT_WORDS) as u32;
+        let limit = self.units.load(Ordering::Acquire);
+        let fits = |used: u32| used.checked_add(units).filter(|&after| after <= limit);
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+            .ok()
+    }
+
+    fn map_arena(&self) -> Option<()> {
+        let (start, bytes) = map::reserve_first(&SIZES)?;
+        let fresh = start.as_ptr().cast();
+        let won = self.arena.compare_exchange(
+            ptr::null_mut(),
+            fresh,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match won {
+            Ok(_) => self.units.store((bytes / UNIT) as u32, Ordering::Release),
+            // SAFETY: another thread's arena won; ours was mapped above and published nowhere.
+            Err(_) => unsafe { map::release(start, bytes) },
+        }
+        Some(())
+    }
+
+    /// Writes a record that is not linked yet.
+    fn write(&self, site: u32, stack: Stack<'_>, next: u32) {
+        let arena = self.arena.load(Ordering::Acquire);
+        // SAFETY: `append` gave these units to this thread alone, inside the arena, and nothing reads them before they
+        // are linked.
+        unsafe {
+            let record = arena.add(site as usize * UNIT_WORDS);
+            record.write(u64::from(stack.info) | u64::from(next) << 32);
+            record.add(1).write(stack.hash);
+            ptr::copy_nonoverlapping(
+                stack.frames.as_ptr(),
+                record.add(HEADER),
+                stack.frames.len(),
+            );
+        }
+    }
+
+    /// The record at a unit. No number is believed: it must lie whole in the part given out.
+    #[inline(always)]
+    fn record(&self, site: u32) -> Option<Record<'_>> {
+        let used = self.used.load(Ordering::Relaxed) as usize * UNIT_WORDS;
+        let at = site as usize * UNIT_WORDS;
+        let arena = self.arena.load(Ordering::Acquire);
+        if site == 0 || at >= used || arena.is_null() {
+            return None;
+        }
+        // SAFETY: a record begins with a whole unit, and the arena's part given out is mapped.
+        let (word, hash) = unsafe { (arena.add(at).read(), arena.add(at + 1).read()) };
+        let frames = (word & 0xffff) as usize;
+        if frames > FRAMES || at + HEADER + frames > used {
+            return None;
+        }
+        // SAFETY: as above, and the end was checked. Linked records do not change.
+        let frames = unsafe { std::slice::from_raw_parts(arena.add(at + HEADER), frames) };
+        Some(Record {
+            info: word as u32,
+            next: (word >> 32) as u32,
+            hash,
+            frames,
+        })
+    }
+}
+
+/// A stack to look up.
+#[derive(Clone, Copy)]
+struct Stack<'a> {
+    /// Number of frames and, from bit 16, marks.
+    info: u32,
+    hash: u64,
+    frames: &'a [u64],
+}
+
+impl<'a> Stack<'a> {
+    #[inline(always)]
+    fn of(trace: &'a Trace) -> Stack<'a> {
+        let frames = trace.frames();
+        Stack {
+            info: frames.len() as u32 | trace.marks << 16,
+            hash: trace.hash(),
+            frames,
+        }
+    }
+}
+
+/// A stack kept.
+struct Record<'a> {
+    info: u32,
+    /// The next of the chain, zero at its end.
+    next: u32,
+    hash: u64,
+    frames: &'a [u64],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sites with an arena of their own, of so many units.
+    fn sites(units: u32) -> &'static Sites {
+        let sites = Box::leak(Box::new(Sites::new()));
+        let start = map::reserve(units as usize * UNIT).unwrap();
+        sites.arena = AtomicPtr::new(start.as_ptr().cast());
+        sites.units = AtomicU32::new(units);
+        sites
+    }
+
+    fn trace(frames: &[u64], marks: u32) -> Trace {
+        let mut trace = Trace::new();
+        frames.iter().for_each(|&frame| assert!(trace.push(frame)));
+        trace.marks |= marks;
+        trace
+    }
+
+    fn frames_of(sites: &Sites, id: u32) -> Vec<u64> {
+        let site = sites.read(SiteId(id)).unwrap();
+        site.frames.iter().map(|frame| frame.0).collect()
+    }
+
+    #[test]
+    fn the_same_stack_has_the_same_number() {
+        let sites = sites(100);
+        let one = sites.intern(&mut trace(&[1, 2, 3], 0));
+        let two = sites.intern(&mut trace(&[1, 2, 4], 0));
+        let broken = sites.intern(&mut trace(&[1, 2, 3], BROKEN));
+        assert_eq!(sites.intern(&mut trace(&[1, 2, 3], 0)), one);
+        assert!(one != 0 && two != 0 && one != two && one != broken);
+        assert_eq!(frames_of(sites, two), [1, 2, 4]);
+        assert!(sites.read(SiteId(broken)).unwrap().marks.broken);
+        assert_eq!(sites.count(), 3);
+    }
+
+    #[test]
+    fn equal_hashes_do_not_merge() {
+        let sites = sites(1000);
+        let frames: Vec<[u64; 3]> = (0..100).map(|n| [n, n + 1, n + 2]).collect();
+        let same_hash = |frames| Stack {
+            info: 3,
+            hash: 7 << 48,
+            frames,
+        };
+        let ids: Vec<u32> = frames
+            .iter()
+            .map(|f| sites.insert(same_hash(f)).unwrap())
+            .collect();
+        for (id, frames) in ids.iter().zip(&frames) {
+            assert_eq!(sites.insert(same_hash(frames)), Some(*id));
+            assert_eq!(frames_of(sites, *id), frames);
+        }
+    }
+
+    #[test]
+    fn a_full_arena_shortens_then_refuses_and_never_hangs() {
+        let sites = sites(64);
+        let stack = |n: u64| (n * 100..n * 100 + 60).collect::<Vec<u64>>();
+        let ids: Vec<u32> = (1..100)
+            .map(|n| sites.intern(&mut trace(&stack(n), 0)))
+            .collect();
+        let kept: Vec<usize> = ids
+            .iter()
+            .filter(|&&id| id != 0)
+            .map(|&id| frames_of(sites, id).len())
+            .collect();
+        assert!(kept.is_sorted_by(|a, b| a >= b), "{kept:?}");
+        assert_eq!((kept.first(), kept.last()), (Some(&60), Some(&4)));
+        assert!(kept.contains(&16));
+        assert!(ids.contains(&0) && sites.without_stack() > 0);
+        assert!(
+            sites
+                .read(SiteId(*ids.iter().rfind(|&&id| id != 0).unwrap()))
+                .unwrap()
+                .marks
+                .short
+        );
+        for (n, id) in (1..100).zip(&ids) {
+            assert_eq!(sites.intern(&mut trace(&stack(n), 0)), *id);
+        }
+        assert_eq!(sites.used_permille(), 1000);
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_refused() {
+        let sites = sites(10);
+        let id = sites.intern(&mut trace(&[1; 1], 0));
+        assert!(sites.read(SiteId(id)).is_some());
+        for wrong in [0, id + 1, 10, 1 << 20, u32::MAX] {
+            assert_eq!(sites.read(SiteId(wrong)), None);
+        }
+    }
+
+    #[test]
+    fn threads_that_meet_the_same_stacks_agree() {
+        let sites = sites(1 << 16);
+        let all = || {
+            (0..5000u64)
+                .map(|n| sites.intern(&mut trace(&[n, n * 7, 3], 0)))
+                .collect::<Vec<u32>>()
+        };
+        let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(all)).collect();
+        let mut answers = threads.into_iter().map(|thread| thread.join().unwrap());
+        let first = answers.next().unwrap();
+        assert!(answers.all(|answer| answer == first));
+        assert_eq!(sites.count(), 5000);
+    }
+}

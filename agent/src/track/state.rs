@@ -1,0 +1,105 @@
+//! ON THE PROGRAM'S HOT PATH: the epoch; and off it, what the tracker knows, for whoever looks.
+//!
+//! Meant for the clone, where nothing moves. In the running program the answers are true of each block, not of all at
+//! one moment.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::record::MAX_BIRTH;
+use super::sites::SITES;
+use super::table::TABLE;
+use super::{arena, thread};
+use crate::heap::{Address, Block, Site, SiteId};
+use crate::os::map;
+
+/// The birth of the blocks allocated now.
+static EPOCH: AtomicU32 = AtomicU32::new(0);
+
+/// The epoch: the birth of the blocks allocated now.
+#[inline(always)]
+pub fn epoch() -> u32 {
+    EPOCH.load(Ordering::Relaxed)
+}
+
+/// Sets the epoch. It saturates at the last that a record can hold, 2^20 - 1.
+pub fn set_epoch(epoch: u32) {
+    EPOCH.store(epoch.min(MAX_BIRTH), Ordering::Relaxed);
+}
+
+/// Calls `visit` with every live block: first those in the table in order of address, then those that threads were
+/// moving when they stopped.
+pub fn for_each_block(mut visit: impl FnMut(Block)) {
+    TABLE.for_each(&mut visit);
+    // In a child that the program forked, the slot of a thread that is not there may show a block long gone.
+    let is_reused = |block: &Block| TABLE.get(block.address.0).is_live();
+    thread::for_each_moving(&mut |block| {
+        if !is_reused(&block) {
+            visit(block);
+        }
+    });
+}
+
+/// The live block that begins at an address.
+pub fn block_at(address: Address) -> Option<Block> {
+    TABLE
+        .block(address.0)
+        .filter(|block| block.address == address)
+}
+
+/// A call stack by its number. Nothing for zero, and for a number that is none.
+pub fn site(id: SiteId) -> Option<Site> {
+    SITES.read(id)
+}
+
+/// Whether any allocation ever came through [`Heap`](super::Heap).
+pub fn present() -> bool {
+    TABLE.was_used()
+}
+
+/// How the tracker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Distinct call stacks kept.
+    pub sites: u64,
+    /// Share of the sites' room in use, in thousandths.
+    pub sites_used_permille: u32,
+    /// Blocks recorded without a stack because that room was full, ever.
+    pub without_stack: u64,
+    /// Blocks not recorded at all because the table could not grow, ever.
+    pub unrecorded: u64,
+    /// Bytes of the tracker's tables and the arena in memory now.
+    pub own_bytes: u64,
+}
+
+/// How the tracker stands.
+pub fn stats() -> Stats {
+    let mut own_bytes = 0;
+    for_each_own_range(|range| own_bytes += map::resident(range));
+    Stats {
+        sites: SITES.count(),
+        sites_used_permille: SITES.used_permille(),
+        without_stack: SITES.without_stack(),
+        unrecorded: TABLE.unrecorded(),
+        own_bytes,
+    }
+}
+
+/// Calls `visit` with the address range of every mapping of the tracker's own. What it keeps in the program's static
+/// memory (untouched but for a few pages) is not among them.
+pub fn for_each_own_range(mut visit: impl FnMut(Range<u64>)) {
+    TABLE.for_each_range(&mut visit);
+    thread::for_each_range(&mut visit);
+    visit(SITES.range());
+    visit(arena::range());
+}
+
+/// Slots that threads hold, for tests: threads that ended hold none.
+pub fn slots_taken() -> usize {
+    thread::slots_taken()
+}
+
+/// Drops the record of a live block, as a faulty tracker would: the negative control of the tests of exactness.
+pub fn forget(block: Block) {
+    TABLE.remove(block.address.0, block.size as usize);
+}

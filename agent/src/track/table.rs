@@ -1,0 +1,300 @@
+//! ON THE PROGRAM'S HOT PATH: the table of live blocks, out of band and without locks.
+//!
+//! One word (a [`Record`]) for each 32-byte granule of the address space, in leaves mapped when the program first
+//! allocates in their range. No two blocks begin in one granule: glibc's chunks are 32 bytes apart at least, and a
+//! foreign allocator is asked for no less (see `heap`).
+//!
+//! A store needs no lock, because an address belongs to its caller alone between `malloc` and `free`: whoever hands the
+//! block to another thread also orders the stores.
+//!
+//! Two levels, though one flat reservation of 32 TiB would save a load: it fails under `ulimit -v` and strict
+//! overcommit, and the kernel refuses to clone a process with a mapping larger than memory.
+//!
+//! A block in a range whose leaf could not be mapped is not recorded, only counted ([`Table::unrecorded`]).
+
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use super::record::{self, Record};
+use crate::heap::{Address, Birth, Block, SiteId};
+use crate::os::map;
+
+/// Base-two logarithm of the bytes that one record stands for.
+const GRANULE_LOG2: u32 = 5;
+/// Base-two logarithm of the bytes of address space that one leaf covers: 64 MiB.
+const LEAF_LOG2: u32 = 26;
+/// Records in a leaf.
+const RECORDS: usize = 1 << (LEAF_LOG2 - GRANULE_LOG2);
+/// Bytes of a leaf: 16 MiB, of which only the pages written count.
+const LEAF_BYTES: usize = RECORDS * size_of::<AtomicU64>();
+/// Leaves that cover the 47 bits of a user address.
+const LEAVES: usize = 1 << (47 - LEAF_LOG2);
+/// Leaves of one bit of the summary: one page of the root.
+const GROUP: usize = 512;
+/// Records in a page of a leaf.
+const PAGE_RECORDS: usize = map::PAGE / size_of::<AtomicU64>();
+
+/// The table of the process.
+pub(super) static TABLE: Table = Table::new();
+
+type Leaf = [AtomicU64; RECORDS];
+
+/// See the module.
+pub(super) struct Table {
+    /// A leaf for each 64 MiB, null until a block begins there. In bss: 16 MiB of addresses, not of memory.
+    root: [AtomicPtr<Leaf>; LEAVES],
+    /// A bit for each `GROUP` of leaves of which one was ever mapped, so that reading the table spares the root's pages.
+    summary: [AtomicU64; LEAVES / GROUP / 64],
+    /// Blocks that could not be recorded, ever.
+    unrecorded: AtomicU64,
+}
+
+impl Table {
+    const fn new() -> Table {
+        Table {
+            root: [const { AtomicPtr::new(ptr::null_mut()) }; LEAVES],
+            summary: [const { AtomicU64::new(0) }; LEAVES / GROUP / 64],
+            unrecorded: AtomicU64::new(0),
+        }
+    }
+
+    /// Records a live block. Its size comes first: a record that is seen is whole.
+    #[inline(always)]
+    pub(super) fn insert(&self, address: u64, record: Record, size: usize) {
+        let word = match self.word(address) {
+            Some(word) => word,
+            None => match self.map_leaf(address) {
+                Some(word) => word,
+                None => return,
+            },
+        };
+        if size >= record::LARGE && !self.insert_size(address, size) {
+            return;
+        }
+        word.store(record.0, Ordering::Relaxed);
+    }
+
+    /// Forgets a block, given its size. Its size goes last.
+    #[inline(always)]
+    pub(super) fn remove(&self, address: u64, size: usize) {
+        if let Some(word) = self.word(address) {
+            word.store(0, Ordering::Relaxed);
+        }
+        if size >= record::LARGE {
+            self.remove_size(address);
+        }
+    }
+
+    /// The record of the block at an address.
+    #[inline(always)]
+    pub(super) fn get(&self, address: u64) -> Record {
+        match self.word(address) {
+            Some(word) => Record(word.load(Ordering::Relaxed)),
+            None => Record::NONE,
+        }
+    }
+
+    /// The block that begins in the same granule as `address`, as the study sees it.
+    pub(super) fn block(&self, address: u64) -> Option<Block> {
+        let record = self.get(address);
+        let start = address >> GRANULE_LOG2 << GRANULE_LOG2;
+        record.is_live().then(|| self.decode(start, record))
+    }
+
+    /// Calls `visit` with every recorded block, in order of address.
+    pub(super) fn for_each(&self, visit: &mut dyn FnMut(Block)) {
+        self.for_each_leaf(&mut |start, leaf| self.for_each_in(start, leaf, visit));
+    }
+
+    /// Calls `visit` with the address range of every leaf.
+    pub(super) fn for_each_range(&self, visit: &mut dyn FnMut(std::ops::Range<u64>)) {
+        self.for_each_leaf(&mut |_, leaf| {
+            let start = ptr::from_ref(leaf) as u64;
+            visit(start..start + LEAF_BYTES as u64);
+        });
+    }
+
+    /// Blocks that could not be recorded, ever.
+    pub(super) fn unrecorded(&self) -> u64 {
+        self.unrecorded.load(Ordering::Relaxed)
+    }
+
+    /// Whether a block was ever given to this table.
+    pub(super) fn was_used(&self) -> bool {
+        let any = |bits: &AtomicU64| bits.load(Ordering::Relaxed) != 0;
+        self.summary.iter().any(any) || self.unrecorded() != 0
+    }
+
+    /// The word of the granule that holds an address.
+    #[inline(always)]
+    fn word(&self, address: u64) -> Option<&AtomicU64> {
+        let leaf = self.root.get((address >> LEAF_LOG2) as usize)?;
+        let leaf = leaf.load(Ordering::Acquire);
+        let record = (address >> GRANULE_LOG2) as usize % RECORDS;
+        // SAFETY: a leaf that is not null was published whole by `map_leaf`, and is never unmapped.
+        unsafe { leaf.as_ref() }.map(|leaf| &leaf[record])
+    }
+
+    /// Maps the leaf of an address. Threads may race: one leaf wins, the others go back.
+    #[cold]
+    #[inline(never)]
+    fn map_leaf(&self, address: u64) -> Option<&AtomicU64> {
+        let index = (address >> LEAF_LOG2) as usize;
+        let fresh = (index < LEAVES).then(|| map::reserve(LEAF_BYTES)).flatten();
+        let Some(fresh) = fresh else {
+            self.unrecorded.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        self.publish_leaf(index, fresh);
+        self.word(address)
+    }
+
+    fn publish_leaf(&self, index: usize, fresh: NonNull<u8>) {
+        let group = index / GROUP;
+        self.summary[group / 64].fetch_or(1 << (group % 64), Ordering::Relaxed);
+        let won = self.root[index].compare_exchange(
+            ptr::null_mut(),
+            fresh.as_ptr().cast(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if won.is_err() {
+            // SAFETY: mapped by our caller with this size, and published nowhere.
+            unsafe { map::release(fresh, LEAF_BYTES) };
+        }
+    }
+
+    /// Writes the size of a large block into the word of its second granule, which may lie in another leaf.
+    #[cold]
+    fn insert_size(&self, address: u64, size: usize) -> bool {
+        let second = address + (1 << GRANULE_LOG2);
+        let word = self.word(second).or_else(|| self.map_leaf(second));
+        if let Some(word) = word {
+            word.store(record::large_size_word(size), Ordering::Relaxed);
+        }
+        word.is_some()
+    }
+
+    #[cold]
+    fn remove_size(&self, address: u64) {
+        if let Some(word) = self.word(address + (1 << GRANULE_LOG2)) {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Calls `visit` with every leaf and the first address it stands for.
+    fn for_each_leaf<'a>(&'a self, visit: &mut dyn FnMut(u64, &'a Leaf)) {
+        for index in self
+            .used_groups()
+            .flat_map(|group| group * GROUP..(group + 1) * GROUP)
+        {
+            let leaf = self.root[index].load(Ordering::Acquire);
+            // SAFETY: as in `word`.
+            if let Some(leaf) = unsafe { leaf.as_ref() } {
+                visit((index as u64) << LEAF_LOG2, leaf);
+            }
+        }
+    }
+
+    fn used_groups(&self) -> impl Iterator<Item = usize> {
+        let used = |&group: &usize| {
+            let bits = self.summary[group / 64].load(Ordering::Relaxed);
+            bits >> (group % 64) & 1 != 0
+        };
+        (0..LEAVES / GROUP).filter(used)
+    }
+
+    /// The blocks of one leaf. Pages never written hold none, and reading them is spared where the kernel tells.
+    fn for_each_in(&self, start: u64, leaf: &Leaf, visit: &mut dyn FnMut(Block)) {
+        let mut touched = [true; RECORDS / PAGE_RECORDS];
+        if map::touched(ptr::from_ref(leaf) as u64, &mut touched).is_err() {
+            touched.fill(true);
+        }
+        let pages = leaf.chunks_exact(PAGE_RECORDS).enumerate();
+        for (page, words) in pages.filter(|&(page, _)| touched[page]) {
+            for (index, word) in words.iter().enumerate() {
+                let record = Record(word.load(Ordering::Relaxed));
+                if record.is_live() {
+                    let granule = (page * PAGE_RECORDS + index) as u64;
+                    visit(self.decode(start + (granule << GRANULE_LOG2), record));
+                }
+            }
+        }
+    }
+
+    fn decode(&self, granule: u64, record: Record) -> Block {
+        let second = granule + (1 << GRANULE_LOG2);
+        let large = || record::large_size(self.get(second).0);
+        block(
+            granule + record.offset(),
+            record.size().unwrap_or_else(large),
+            record,
+        )
+    }
+}
+
+/// A block as the study sees it.
+pub(super) fn block(address: u64, size: u64, record: Record) -> Block {
+    Block {
+        address: Address(address),
+        size,
+        align_log2: record.align_log2(),
+        birth: Birth(record.birth()),
+        site: SiteId(record.site()),
+        moving: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tests share the table of the process, each in its own corner of the address space; no test allocates there.
+    fn blocks_between(from: u64, to: u64) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        TABLE.for_each(&mut |block| {
+            if (from..to).contains(&block.address.0) {
+                found.push((block.address.0, block.size));
+            }
+        });
+        found
+    }
+
+    fn insert(address: u64, size: usize) {
+        TABLE.insert(address, Record::new(address, size, 16, 5, 9), size);
+    }
+
+    #[test]
+    fn what_was_inserted_is_enumerated_in_order() {
+        let base = 0x1000_0000_0000;
+        let expected = [(base, 1), (base + 48, 16), (base + (3 << 26), 65534)];
+        for (address, size) in expected.iter().rev() {
+            insert(*address, *size);
+        }
+        let expected = expected.map(|(address, size)| (address, size as u64));
+        assert_eq!(blocks_between(base, base + (4 << 26)), expected);
+        TABLE.remove(base + 48, 16);
+        assert_eq!(blocks_between(base, base + 64), expected[..1]);
+    }
+
+    #[test]
+    fn a_large_size_survives_at_the_edge_of_a_leaf() {
+        let edge = 0x1100_0000_0000 - 32;
+        for size in [65_535, 65_536, 1 << 40] {
+            insert(edge, size);
+            assert_eq!(blocks_between(edge, edge + 64), [(edge, size as u64)]);
+            TABLE.remove(edge, size);
+            assert_eq!(blocks_between(edge, edge + 64), []);
+            assert_eq!(TABLE.get(edge + 32), Record::NONE);
+        }
+    }
+
+    #[test]
+    fn a_block_outside_the_users_addresses_is_counted_not_recorded() {
+        let before = TABLE.unrecorded();
+        insert(1 << 47, 10);
+        TABLE.remove(1 << 47, 10);
+        assert!(TABLE.unrecorded() > before);
+        assert!(!TABLE.get(1 << 47).is_live());
+    }
+}

@@ -1,0 +1,288 @@
+//! ON THE PROGRAM'S HOT PATH: what the tracker keeps for each thread.
+//!
+//! The bounds of its stack stand in constant thread-locals without destructors: they need no initialisation that could
+//! allocate, and serve allocations until the thread is gone. The block that the thread is moving stands in a [`Slot`]
+//! of a directory, where the look finds it; the slot goes back when the thread ends.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ops::Range;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use super::record::Record;
+use super::walk::Stack;
+use crate::heap::Block;
+use crate::os::map::{self, Errno};
+
+/// Bounds that hold no stack pointer: of a thread whose stack is not known.
+const UNKNOWN_STACK: Stack = Stack { lo: 1, hi: 1 };
+
+thread_local! {
+    /// `hi` is zero until the bounds were asked for.
+    static STACK: Cell<Stack> = const { Cell::new(Stack { lo: 0, hi: 0 }) };
+    static SLOT: Cell<Held> = const { Cell::new(Held::NotYet) };
+}
+
+/// The bounds of this thread's stack, learned at its first allocation.
+#[inline(always)]
+pub(super) fn stack() -> Stack {
+    let stack = STACK.get();
+    if stack.hi != 0 { stack } else { learn_stack() }
+}
+
+/// Asks the C library. It uses C's malloc, and for the main thread reads `/proc/self/maps`.
+#[cold]
+#[inline(never)]
+fn learn_stack() -> Stack {
+    // Should the C library allocate through us after all, it finds this and does not ask again.
+    STACK.set(UNKNOWN_STACK);
+    let _errno = Errno::save();
+    let stack = ask_stack().unwrap_or(UNKNOWN_STACK);
+    STACK.set(stack);
+    stack
+}
+
+fn ask_stack() -> Option<Stack> {
+    // SAFETY: zeros are valid for a structure that `pthread_getattr_np` fills.
+    let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
+    // SAFETY: a thread may ask for its own attributes.
+    let asked = unsafe { libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) };
+    if asked != 0 {
+        return None;
+    }
+    let (mut lo, mut bytes) = (ptr::null_mut(), 0);
+    // SAFETY: the attributes were filled just now, and are destroyed once.
+    let got = unsafe {
+        let got = libc::pthread_attr_getstack(&attributes, &mut lo, &mut bytes);
+        libc::pthread_attr_destroy(&mut attributes);
+        got
+    };
+    let lo = lo as u64;
+    (got == 0).then_some(Stack {
+        lo,
+        hi: lo + bytes as u64,
+    })
+}
+
+/// Where a thread notes the block it is moving. One cache line, so that threads do not disturb each other.
+#[repr(align(64))]
+pub(super) struct Slot {
+    taken: AtomicBool,
+    /// Where the block was; zero when none is being moved.
+    address: AtomicU64,
+    /// Its record.
+    record: AtomicU64,
+    /// Its size in bytes, which the record need not hold.
+    size: AtomicU64,
+}
+
+impl Slot {
+    /// Whether a block is being moved: in a signal handler that interrupted a move.
+    pub(super) fn is_busy(&self) -> bool {
+        self.address.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes a block. In a section, together with the removal of its record.
+    pub(super) fn begin(&self, address: u64, record: Record, size: usize) {
+        self.record.store(record.0, Ordering::Relaxed);
+        self.size.store(size as u64, Ordering::Relaxed);
+        self.address.store(address, Ordering::Relaxed);
+    }
+
+    /// Forgets the block. In a section, together with the insertion of a record.
+    pub(super) fn end(&self) {
+        self.address.store(0, Ordering::Relaxed);
+    }
+
+    fn moving(&self) -> Option<Block> {
+        let address = self.address.load(Ordering::Relaxed);
+        let record = Record(self.record.load(Ordering::Relaxed));
+        let size = self.size.load(Ordering::Relaxed);
+        (address != 0).then(|| Block {
+            moving: true,
+            ..super::table::block(address, size, record)
+        })
+    }
+}
+
+/// A thread's relation to its slot.
+#[derive(Clone, Copy)]
+enum Held {
+    NotYet,
+    Slot(&'static Slot),
+    /// The thread is ending, or there was none to have.
+    Never,
+}
+
+/// This thread's slot. Nothing once its destructors ran, and when the directory is full.
+#[inline(always)]
+pub(super) fn slot() -> Option<&'static Slot> {
+    match SLOT.get() {
+        Held::Slot(slot) => Some(slot),
+        Held::NotYet => claim_slot(),
+        Held::Never => None,
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn claim_slot() -> Option<&'static Slot> {
+    let _errno = Errno::save();
+    let slot = give_back_key().and_then(|key| {
+        let (index, slot) = DIRECTORY.claim()?;
+        // SAFETY: the key exists. The value is an index plus one: zero would call no destructor.
+        let set = unsafe { libc::pthread_setspecific(key, (index + 1) as *const c_void) };
+        if set != 0 {
+            DIRECTORY.give_back(index);
+        }
+        (set == 0).then_some(slot)
+    });
+    SLOT.set(slot.map_or(Held::Never, Held::Slot));
+    slot
+}
+
+/// The key whose destructor gives a thread's slot back, made at the first call.
+fn give_back_key() -> Option<libc::pthread_key_t> {
+    /// The key plus one, zero before there is one.
+    static KEY: AtomicU32 = AtomicU32::new(0);
+    let known = KEY.load(Ordering::Acquire);
+    if known != 0 {
+        return Some(known - 1);
+    }
+    let mut fresh = 0;
+    // SAFETY: `give_back` has the signature of a destructor.
+    if unsafe { libc::pthread_key_create(&mut fresh, Some(give_back)) } != 0 {
+        return None;
+    }
+    match KEY.compare_exchange(0, fresh + 1, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Some(fresh),
+        Err(known) => {
+            // SAFETY: another thread's key won; ours was made above and used nowhere.
+            unsafe { libc::pthread_key_delete(fresh) };
+            Some(known - 1)
+        }
+    }
+}
+
+unsafe extern "C" fn give_back(value: *mut c_void) {
+    SLOT.set(Held::Never);
+    DIRECTORY.give_back((value as usize).wrapping_sub(1));
+}
+
+/// Calls `visit` with every block that a thread is moving.
+pub(super) fn for_each_moving(visit: &mut dyn FnMut(Block)) {
+    let chunks = DIRECTORY.chunks.iter().filter_map(Directory::slots);
+    chunks.flatten().filter_map(Slot::moving).for_each(visit);
+}
+
+/// Calls `visit` with the address range of every part of the directory.
+pub(super) fn for_each_range(visit: &mut dyn FnMut(Range<u64>)) {
+    for chunk in DIRECTORY.chunks.iter().filter_map(Directory::slots) {
+        let start = chunk.as_ptr() as u64;
+        visit(start..start + size_of::<Chunk>() as u64);
+    }
+}
+
+/// Slots in use.
+pub(super) fn slots_taken() -> usize {
+    let chunks = DIRECTORY.chunks.iter().filter_map(Directory::slots);
+    let taken = |slot: &&Slot| slot.taken.load(Ordering::Relaxed);
+    chunks.flatten().filter(taken).count()
+}
+
+/// Slots mapped at a time: 64 KiB.
+const CHUNK: usize = 1024;
+/// Chunks at most: slots for 65,536 threads at once.
+const CHUNKS: usize = 64;
+
+type Chunk = [Slot; CHUNK];
+
+static DIRECTORY: Directory = Directory {
+    chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
+    next: AtomicUsize::new(0),
+};
+
+/// All slots. Chunks are mapped when needed, and never unmapped.
+struct Directory {
+    chunks: [AtomicPtr<Chunk>; CHUNKS],
+    /// Where a free slot is likely: the last one given back, or the one after the last claimed.
+    next: AtomicUsize,
+}
+
+impl Directory {
+    /// Takes a free slot, looking at each at most once.
+    fn claim(&self) -> Option<(usize, &'static Slot)> {
+        let start = self.next.load(Ordering::Relaxed);
+        let near = (start..CHUNK * CHUNKS).take(CHUNK);
+        near.chain(0..CHUNK * CHUNKS).find_map(|index| {
+            let slot = &self.chunk(index / CHUNK)?[index % CHUNK];
+            let free = !slot.taken.load(Ordering::Relaxed);
+            let won = free && !slot.taken.swap(true, Ordering::Acquire);
+            if won {
+                self.next.store(index + 1, Ordering::Relaxed);
+            }
+            won.then_some((index, slot))
+        })
+    }
+
+    fn give_back(&self, index: usize) {
+        if let Some(slots) = self.chunks.get(index / CHUNK).and_then(Directory::slots) {
+            slots[index % CHUNK].taken.store(false, Ordering::Release);
+            self.next.store(index, Ordering::Relaxed);
+        }
+    }
+
+    /// A chunk, mapped if it is not yet.
+    fn chunk(&self, index: usize) -> Option<&'static Chunk> {
+        let chunk = self.chunks.get(index)?;
+        Directory::slots(chunk).or_else(|| {
+            let fresh = map::reserve(size_of::<Chunk>())?;
+            let new = fresh.as_ptr().cast();
+            let old =
+                chunk.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire);
+            if old.is_err() {
+                // SAFETY: another thread's chunk won; ours was mapped above and published nowhere.
+                unsafe { map::release(fresh, size_of::<Chunk>()) };
+            }
+            Directory::slots(chunk)
+        })
+    }
+
+    fn slots(chunk: &AtomicPtr<Chunk>) -> Option<&'static Chunk> {
+        // SAFETY: a chunk that is not null was published whole, zeros are free slots, and it is never unmapped.
+        unsafe { chunk.load(Ordering::Acquire).as_ref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stack_of_every_thread_holds_its_locals() {
+        let holds = || {
+            let local = 0u64;
+            let (at, stack) = (&raw const local as u64, stack());
+            (stack.lo..stack.hi).contains(&at)
+        };
+        assert!(holds());
+        assert!(std::thread::spawn(holds).join().unwrap());
+    }
+
+    #[test]
+    fn a_slot_shows_its_block_until_the_move_ends() {
+        let slot = slot().unwrap();
+        let address = 0x2000_0000_0010;
+        slot.begin(address, Record::new(address, 100_000, 64, 3, 4), 100_000);
+        let mut seen = Vec::new();
+        for_each_moving(&mut |block| seen.push(block));
+        slot.end();
+        let block = seen
+            .iter()
+            .find(|block| block.address.0 == address)
+            .unwrap();
+        assert!(block.moving && block.size == 100_000 && block.align() == 64 && block.birth.0 == 4);
+        assert!(!slot.is_busy());
+    }
+}

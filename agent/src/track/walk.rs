@@ -1,0 +1,380 @@
+//! ON THE PROGRAM'S HOT PATH: walks the calling thread's stack by compiled unwind rules.
+//!
+//! No word is read outside the stack: each load is checked against its bounds, and each frame must lie above the one
+//! before. A stack that is not the thread's own (alternate, coroutine) has no known bounds, so only the page that the
+//! stack pointer is in is read, and the trace is marked broken.
+
+use std::mem::{MaybeUninit, offset_of};
+
+use super::thread;
+use super::unwind::{self, Rule};
+use super::{sites, sites::SITES};
+use crate::os::map::PAGE;
+
+/// Frames kept: the innermost.
+pub(super) const FRAMES: usize = 64;
+
+/// Frames walked at most, counted before recursion is folded.
+const STEPS: usize = 512;
+
+/// The longest cycle of a recursion that is folded, in frames.
+const PERIOD: usize = 16;
+
+/// The number of the stack that `here` stands on, or zero if there is no room to keep it. The first frame is the
+/// caller of the function that `here` was taken in.
+#[inline(never)]
+pub(super) fn site(here: Registers) -> u32 {
+    let mut trace = Trace::new();
+    let own = thread::stack();
+    if own.holds(here.sp) {
+        walk(here, own, unwind::rule, &mut trace);
+    } else {
+        walk_foreign(here, &mut trace);
+    }
+    SITES.intern(&mut trace)
+}
+
+/// A stack that is not the thread's own may be small, as those for signals are: no new rule is compiled on it, which
+/// takes some kilobytes.
+#[cold]
+#[inline(never)]
+fn walk_foreign(here: Registers, trace: &mut Trace) {
+    trace.marks |= sites::BROKEN;
+    let known = |pc| unwind::remembered(pc).unwrap_or(Rule::NONE);
+    walk(here, Stack::page_of(here.sp), known, trace);
+}
+
+/// The registers that unwinding needs.
+#[derive(Clone, Copy)]
+pub(super) struct Registers {
+    /// An address inside the instruction executed: one below a return address.
+    pub(super) pc: u64,
+    /// Stack pointer.
+    pub(super) sp: u64,
+    /// Frame pointer, which code without one uses as it likes.
+    pub(super) bp: u64,
+}
+
+impl Registers {
+    /// Those of the function this is inlined in.
+    #[inline(always)]
+    pub(super) fn here() -> Registers {
+        let (pc, sp, bp): (u64, u64, u64);
+        // SAFETY: reads three registers, and writes nothing else.
+        unsafe {
+            std::arch::asm!(
+                "lea {pc}, [rip]",
+                "mov {sp}, rsp",
+                "mov {bp}, rbp",
+                pc = out(reg) pc,
+                sp = out(reg) sp,
+                bp = out(reg) bp,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        Registers { pc, sp, bp }
+    }
+}
+
+/// The bounds of a stack.
+#[derive(Clone, Copy)]
+pub(super) struct Stack {
+    /// Its lowest address.
+    pub(super) lo: u64,
+    /// The address after its highest byte.
+    pub(super) hi: u64,
+}
+
+impl Stack {
+    /// Whether an address lies on it.
+    #[inline(always)]
+    fn holds(self, address: u64) -> bool {
+        address.wrapping_sub(self.lo) < self.hi.wrapping_sub(self.lo)
+    }
+
+    /// What is mapped for sure of a stack whose bounds are not known.
+    fn page_of(sp: u64) -> Stack {
+        let page = PAGE as u64;
+        Stack {
+            lo: sp,
+            hi: (sp | (page - 1)).saturating_add(1),
+        }
+    }
+
+    /// The word at an address, if it lies on the stack.
+    #[inline(always)]
+    pub(super) fn word(self, address: u64) -> Option<u64> {
+        let inside = self.holds(address) && self.hi - address >= 8 && address.is_multiple_of(8);
+        // SAFETY: the bounds are those of this thread's stack, mapped from the stack pointer up, and only this thread
+        // moves its stack pointer.
+        inside.then(|| unsafe { (address as *const u64).read_volatile() })
+    }
+}
+
+/// Collects the return addresses from `at` outwards.
+#[inline(always)]
+fn walk(mut at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Trace) {
+    for _ in 0..STEPS {
+        let step = match rule(at.pc) {
+            plain if plain.is_plain() => plain_step(plain, at, stack),
+            Rule::END => return,
+            other => special_step(other, at, stack),
+        };
+        // A return address of zero ends the stack of a thread that something else than the C library began.
+        match step {
+            Some((0, _)) => return,
+            Some((frame, next)) if next.sp > at.sp => {
+                if !trace.push(frame) {
+                    return;
+                }
+                at = next;
+            }
+            _ => {
+                trace.marks |= sites::BROKEN;
+                return;
+            }
+        }
+    }
+    trace.marks |= sites::DEEP;
+}
+
+/// The return address and the caller's registers, by a packed rule.
+#[inline(always)]
+fn plain_step(rule: Rule, at: Registers, stack: Stack) -> Option<(u64, Registers)> {
+    let base = if rule.is_from_bp() { at.bp } else { at.sp };
+    let cfa = base.wrapping_add(rule.offset());
+    let frame = stack.word(cfa.wrapping_sub(8))?;
+    let bp = match rule.saved_bp() {
+        0 => at.bp,
+        below => stack.word(cfa.wrapping_sub(below))?,
+    };
+    Some((
+        frame,
+        Registers {
+            pc: frame.wrapping_sub(1),
+            sp: cfa,
+            bp,
+        },
+    ))
+}
+
+#[cold]
+#[inline(never)]
+fn special_step(rule: Rule, at: Registers, stack: Stack) -> Option<(u64, Registers)> {
+    match rule {
+        Rule::SIGNAL => interrupted(at.sp, stack),
+        Rule::WIDE => {
+            let (cfa, bp) = unwind::wide_frame(at, &|address| stack.word(address))?;
+            let frame = stack.word(cfa.wrapping_sub(8))?;
+            Some((
+                frame,
+                Registers {
+                    pc: frame.wrapping_sub(1),
+                    sp: cfa,
+                    bp,
+                },
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The interrupted code, from the context that the kernel left where a signal handler returns to.
+fn interrupted(context: u64, stack: Stack) -> Option<(u64, Registers)> {
+    let registers = offset_of!(libc::ucontext_t, uc_mcontext) + offset_of!(libc::mcontext_t, gregs);
+    let register = |number: libc::c_int| {
+        stack.word(context.wrapping_add((registers + number as usize * 8) as u64))
+    };
+    let pc = register(libc::REG_RIP)?;
+    let at = Registers {
+        pc,
+        sp: register(libc::REG_RSP)?,
+        bp: register(libc::REG_RBP)?,
+    };
+    // Kept frames are return addresses: whoever looks one byte before this one finds the interrupted instruction.
+    Some((pc.wrapping_add(1), at))
+}
+
+/// A stack while it is walked: its return addresses, innermost first, recursion folded.
+pub(super) struct Trace {
+    frames: [MaybeUninit<u64>; FRAMES],
+    /// How many of `frames` are written.
+    len: usize,
+    /// Of the frames, in order.
+    hash: u64,
+    /// A bit for each frame by its hash: a frame whose bit is clear was not seen before.
+    seen: u64,
+    /// What the stack lacks: bits of `sites`.
+    pub(super) marks: u32,
+}
+
+impl Trace {
+    pub(super) fn new() -> Trace {
+        Trace {
+            frames: [MaybeUninit::uninit(); FRAMES],
+            len: 0,
+            hash: 0,
+            seen: 0,
+            marks: 0,
+        }
+    }
+
+    /// Return addresses, innermost first.
+    #[inline(always)]
+    pub(super) fn frames(&self) -> &[u64] {
+        // SAFETY: `push` wrote the first `len`.
+        unsafe { std::slice::from_raw_parts(self.frames.as_ptr().cast(), self.len) }
+    }
+
+    /// A hash of the frames.
+    #[inline(always)]
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Leaves out all but the innermost frames, and marks the stack short if that is less than it had.
+    pub(super) fn shorten(&mut self, frames: usize) {
+        if frames < self.len {
+            self.len = frames;
+            self.marks |= sites::SHORT;
+            self.rehash();
+        }
+    }
+
+    /// Adds the next frame outwards, or says that there is no room.
+    #[inline(always)]
+    pub(super) fn push(&mut self, frame: u64) -> bool {
+        let Some(room) = self.frames.get_mut(self.len) else {
+            self.marks |= sites::DEEP;
+            return false;
+        };
+        room.write(frame);
+        self.len += 1;
+        self.hash = mix(self.hash, frame);
+        let bit = 1 << (frame.wrapping_mul(SPREAD) >> 58);
+        if self.seen & bit != 0 {
+            self.fold();
+        }
+        self.seen |= bit;
+        true
+    }
+
+    /// Leaves out the last turn of a recursion if the turn before is the same.
+    #[inline(never)]
+    fn fold(&mut self) {
+        let frames = self.frames();
+        let repeats = |&period: &usize| {
+            let (before, last) = frames[frames.len() - 2 * period..].split_at(period);
+            before == last
+        };
+        let Some(period) = (1..=PERIOD.min(self.len / 2)).find(repeats) else {
+            return;
+        };
+        self.len -= period;
+        self.marks |= sites::FOLDED;
+        self.rehash();
+    }
+
+    fn rehash(&mut self) {
+        let frames = self.frames().iter();
+        self.hash = frames.fold(0, |hash, &frame| mix(hash, frame));
+    }
+}
+
+/// An odd number without pattern (from the golden ratio): multiplying by it spreads differences to the upper bits.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[inline(always)]
+fn mix(hash: u64, frame: u64) -> u64 {
+    (hash.rotate_left(23) ^ frame).wrapping_mul(SPREAD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace_of(frames: impl IntoIterator<Item = u64>) -> Trace {
+        let mut trace = Trace::new();
+        for frame in frames {
+            trace.push(frame);
+        }
+        trace
+    }
+
+    #[test]
+    fn recursion_of_any_depth_is_one_stack() {
+        for period in 1..=PERIOD as u64 {
+            let at_depth = |turns: u64| {
+                let turns = (0..turns).flat_map(|_| 100..100 + period);
+                trace_of([1, 2, 3].into_iter().chain(turns).chain([7, 8]))
+            };
+            let (few, many) = (at_depth(2), at_depth(30));
+            assert_eq!(few.frames(), many.frames());
+            assert_eq!(few.hash(), many.hash());
+            assert_eq!(few.marks, sites::FOLDED);
+            assert_eq!(few.frames().len() as u64, 5 + period);
+            assert_eq!(at_depth(1).frames(), few.frames());
+            assert_eq!(at_depth(1).marks, 0);
+        }
+    }
+
+    #[test]
+    fn a_frame_that_returns_without_a_cycle_is_kept() {
+        let frames = [1, 2, 3, 1, 4, 2, 3, 5, 1];
+        let trace = trace_of(frames);
+        assert_eq!((trace.frames(), trace.marks), (&frames[..], 0));
+    }
+
+    #[test]
+    fn the_innermost_frames_of_a_deep_stack_are_kept() {
+        let mut trace = trace_of(1..=65);
+        assert_eq!(trace.frames(), (1..=64).collect::<Vec<u64>>());
+        assert_eq!(trace.marks, sites::DEEP);
+        trace.shorten(4);
+        assert_eq!(trace.frames(), [1, 2, 3, 4]);
+        assert_eq!(trace.hash(), trace_of(1..=4).hash());
+        assert_eq!(trace.marks, sites::DEEP | sites::SHORT);
+    }
+
+    /// Walks an array as a stack whose frames all have the same rule.
+    fn walked(words: &[u64], rule: Rule) -> Trace {
+        let lo = words.as_ptr() as u64;
+        let stack = Stack {
+            lo,
+            hi: lo + size_of_val(words) as u64,
+        };
+        let mut trace = Trace::new();
+        let at = Registers {
+            pc: 1,
+            sp: lo,
+            bp: lo,
+        };
+        walk(
+            at,
+            stack,
+            |pc| if pc == 98 { Rule::END } else { rule },
+            &mut trace,
+        );
+        trace
+    }
+
+    #[test]
+    fn a_stack_ends_at_its_outermost_frame() {
+        let by_sp = Rule::plain(false, 0, 16).unwrap();
+        let trace = walked(&[0, 11, 0, 22, 0, 99, 0, 0], by_sp);
+        assert_eq!((trace.frames(), trace.marks), (&[11, 22, 99][..], 0));
+    }
+
+    #[test]
+    fn a_stack_that_runs_off_its_bounds_is_broken() {
+        let by_sp = Rule::plain(false, 0, 16).unwrap();
+        let trace = walked(&[0, 11, 0, 22, 0], by_sp);
+        assert_eq!(
+            (trace.frames(), trace.marks),
+            (&[11, 22][..], sites::BROKEN)
+        );
+        let by_bp = Rule::plain(true, 16, 16).unwrap();
+        let down = walked(&[0, 11, 0, 22], by_bp);
+        assert_eq!((down.frames(), down.marks), (&[11][..], sites::BROKEN));
+    }
+}

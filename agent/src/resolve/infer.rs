@@ -1,0 +1,193 @@
+//! `resolve`: a stack and a layout -> the type of the block. Pure: the stack comes from whoever can expand it.
+
+use std::rc::Rc;
+
+use super::forms::{Form, Shape};
+use super::function::Function;
+use super::paths;
+use super::types::Type;
+use crate::heap::Confidence;
+
+/// A function of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) function: Rc<Function>,
+    /// Which return address it came from, 0 for the innermost.
+    pub(super) level: usize,
+    /// Whether it is the function that the code at that address was compiled as, the others being inlined into it.
+    pub(super) outer: bool,
+    /// Whether other functions share its code, so that it may go by another's name.
+    pub(super) shared: bool,
+}
+
+/// What a block is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) shape: Shape,
+    pub(super) of: Rc<Type>,
+    /// The number of the call that decided.
+    pub(super) by: usize,
+    pub(super) confidence: Confidence,
+}
+
+/// A stack that is expanded as far as it is looked at.
+pub(super) struct Stack<'a> {
+    calls: Vec<Call>,
+    more: Box<dyn FnMut() -> Option<Vec<Call>> + 'a>,
+}
+
+impl<'a> Stack<'a> {
+    /// `more` gives the calls of one return address after another, innermost first.
+    pub(super) fn new(more: impl FnMut() -> Option<Vec<Call>> + 'a) -> Self {
+        Stack {
+            calls: Vec::new(),
+            more: Box::new(more),
+        }
+    }
+
+    /// A call by its number, 0 for the innermost.
+    pub(super) fn call(&mut self, number: usize) -> Option<&Call> {
+        while self.calls.len() <= number {
+            self.calls.extend((self.more)()?);
+        }
+        self.calls.get(number)
+    }
+
+    /// The first call of the next return address out.
+    fn next_level(&mut self, number: usize) -> Option<usize> {
+        let level = self.call(number)?.level;
+        let mut next = number + 1;
+        while self.call(next)?.level == level {
+            next += 1;
+        }
+        Some(next)
+    }
+
+    /// The function that the code at a call was compiled as.
+    fn outer_of(&mut self, number: usize) -> Option<&Call> {
+        let last = match self.next_level(number) {
+            Some(next) => next.checked_sub(1)?,
+            None => self.calls.len().checked_sub(1)?,
+        };
+        self.calls.get(last)
+    }
+}
+
+/// The type of a block of this size and alignment (bytes) that was allocated by this stack.
+pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Found> {
+    let mut fallback = None;
+    let mut number = 0;
+    while let Some(call) = stack.call(number) {
+        let function = call.function.clone();
+        if !allocates_for_others(&function.path) {
+            if let Some((shape, of, known)) = decide(&function, size, align) {
+                let mut found = Found {
+                    shape,
+                    of,
+                    by: number,
+                    confidence: Confidence::Likely,
+                };
+                mend_merged(stack, &mut found, size, align);
+                if known && is_sure(stack, &found) {
+                    found.confidence = Confidence::Exact;
+                }
+                return Some(found);
+            }
+            fallback = fallback.or_else(|| own_value(&function, size, align, number));
+        }
+        number += 1;
+    }
+    fallback
+}
+
+/// Functions through which every allocation goes.
+fn allocates_for_others(path: &str) -> bool {
+    ["alloc::alloc", "sigheap"].into_iter().any(|module| paths::is_within(path, module)) || path.contains("__rust")
+}
+
+/// The first form of a function that fits, and whether the type's size is known.
+fn decide(function: &Function, size: u64, align: u64) -> Option<(Shape, Rc<Type>, bool)> {
+    let candidates = Form::of(function).flat_map(|form| form.shapes.iter().map(move |shape| (form, *shape)));
+    for (form, shape) in candidates {
+        let of = match function.parameter(form.parameter) {
+            Some(of) => of.clone(),
+            None => Rc::new(Type::default()),
+        };
+        match shape.fits(&of, size, align) {
+            Some(true) => return Some((shape, of, true)),
+            Some(false) => {}
+            None if is_unsized(&of.name) => {}
+            None => return Some((shape, of, false)),
+        }
+    }
+    None
+}
+
+/// A block of a slice or a trait object has another size each time: an inner or outer call says what it is of.
+fn is_unsized(name: &str) -> bool {
+    name == "str" || name.starts_with("dyn ") || name.starts_with('[') && !name.contains(';')
+}
+
+/// A method, or a function generic over a type, may well allocate a value of that type, if the size is the same.
+fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Option<Found> {
+    let parameters = function.parameters.iter().map(|parameter| &parameter.of);
+    let of = function.method_of.iter().chain(parameters).find(|of| Shape::One.fits(of, size, align) == Some(true))?;
+    let foreign = !["alloc", "core", "std", "hashbrown"].into_iter().any(|root| paths::is_within(&function.path, root));
+    foreign.then(|| Found {
+        shape: Shape::One,
+        of: of.clone(),
+        by: number,
+        confidence: Confidence::Guess,
+    })
+}
+
+/// The compiler merges equal instances: code named `RawVec<A>::grow_one` may serve `Vec<B>` too. Who called it knows.
+fn mend_merged(stack: &mut Stack<'_>, found: &mut Found, size: u64, align: u64) {
+    let helper = stack.outer_of(found.by).map(|call| call.function.clone());
+    if !helper.is_some_and(|helper| paths::is_within(&helper.path, "alloc::raw_vec")) {
+        return;
+    }
+    let Some(caller) = stack.next_level(found.by).and_then(|next| stack.call(next)) else {
+        return;
+    };
+    let holds_it = ["alloc::vec", "alloc::raw_vec", "alloc::collections::vec_deque"];
+    if !holds_it.into_iter().any(|module| paths::is_within(&caller.function.path, module)) {
+        return;
+    }
+    if let Some(of) = caller.function.parameter("T")
+        && found.shape.fits(of, size, align) == Some(true)
+    {
+        found.of = of.clone();
+    }
+}
+
+/// Whether the deciding function is compiled into one that is of no other type, or its caller is of the same type, and so on
+/// outwards.
+fn is_sure(stack: &mut Stack<'_>, found: &Found) -> bool {
+    let mut number = found.by;
+    loop {
+        let Some(outer) = stack.outer_of(number) else {
+            return false;
+        };
+        if outer.function.parameters.is_empty() && !outer.shared {
+            return true;
+        }
+        let Some(next) = stack.next_level(number) else {
+            return false;
+        };
+        if !level_mentions(stack, next, &found.of.name) {
+            return false;
+        }
+        number = next;
+    }
+}
+
+/// Whether a function of one return address is of a type that has this name in it.
+fn level_mentions(stack: &mut Stack<'_>, first: usize, name: &str) -> bool {
+    let end = stack.next_level(first).unwrap_or(stack.calls.len());
+    let calls = stack.calls.get(first..end).unwrap_or_default();
+    calls.iter().any(|call| {
+        let parameters = call.function.parameters.iter().map(|parameter| &parameter.of);
+        parameters.chain(&call.function.method_of).any(|of| of.name.contains(name))
+    })
+}

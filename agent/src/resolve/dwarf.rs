@@ -117,6 +117,12 @@ impl Debug {
         })
     }
 
+    /// Whether the code at an address was compiled without optimisation.
+    pub(super) fn is_unoptimised_at(&self, address: u64) -> bool {
+        let function = self.function_at(address);
+        function.and_then(|function| self.index(function.unit)).is_some_and(Index::is_unoptimised)
+    }
+
     fn unlisted(&self) -> &[Covered<usize>] {
         self.unlisted.get_or_init(|| {
             let mut known = vec![false; self.units.len()];

@@ -79,7 +79,7 @@ pub(super) fn holder(found: &Found, stack: &mut Stack<'_>) -> Option<(Holder, us
     while let Some(call) = stack.call(number) {
         let function = &*call.function;
         let known = LIBRARIES.iter().any(|library| is_within(&function.path, library));
-        if !known || is_stranger(function, found) {
+        if !known || number >= found.believed && is_stranger(function, found) {
             break;
         }
         if let Some(claim) = claim_of(function, found)

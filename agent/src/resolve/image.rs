@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::chain::{Link, chain};
 use super::dwarf::Debug;
 use super::function::{Function, Functions};
+use super::infer::Merged;
 use super::missing::Missing;
 use super::object::{Object, ObjectError};
 use super::symbols;
@@ -99,10 +100,15 @@ impl Image {
         Some(Located { function, place: None })
     }
 
-    /// Whether several functions were merged into the one at an address.
-    pub(super) fn is_shared(&self, address: u64) -> bool {
-        let found = self.object.as_ref().and_then(|object| object.function_at(address));
-        found.is_some_and(|(_, shared)| shared)
+    /// Whether the function at an address was merged with others.
+    pub(super) fn merged(&self, address: u64) -> Merged {
+        if self.debug.as_ref().is_some_and(|debug| debug.is_unoptimised_at(address)) {
+            return Merged::No;
+        }
+        match self.object.as_ref().and_then(|object| object.function_at(address)) {
+            Some((_, true)) => Merged::Yes,
+            _ => Merged::Perhaps,
+        }
     }
 
     /// Where the direct call leads that returns to an address.

@@ -12,6 +12,9 @@ pub(super) struct Index {
     /// (entry, the entry that encloses it) for namespaces, types and functions, in order of entries.
     parents: Vec<(u32, u32)>,
     types: bool,
+    /// Whether there are variables, and whether any lives in changing places.
+    variables: bool,
+    moving: bool,
 }
 
 /// A range of addresses that is covered by something.
@@ -61,6 +64,7 @@ impl Index {
                     continue;
                 }
             }
+            index.note_variable(abbreviation);
             raw.skip_attributes(abbreviation.attributes())?;
         }
         index.functions.sort_unstable();
@@ -80,6 +84,21 @@ impl Index {
             bounds.take(&raw.read_attribute(*attribute)?);
         }
         bounds.each(dwarf, unit, |range| self.functions.extend(Covered::new(range, offset)))
+    }
+
+    fn note_variable(&mut self, abbreviation: &gimli::Abbreviation) {
+        if self.moving || !matches!(abbreviation.tag(), dw::DW_TAG_formal_parameter | dw::DW_TAG_variable) {
+            return;
+        }
+        let location = abbreviation.attributes().iter().find(|attribute| attribute.name() == dw::DW_AT_location);
+        self.variables |= location.is_some();
+        self.moving = location.is_some_and(|location| location.form() != dw::DW_FORM_exprloc);
+    }
+
+    /// Whether the unit was compiled without optimisation: the debug information does not say it, but only then does every
+    /// variable stay in one place.
+    pub(super) fn is_unoptimised(&self) -> bool {
+        self.variables && !self.moving
     }
 
     pub(super) fn function_at(&self, address: u64) -> Option<usize> {

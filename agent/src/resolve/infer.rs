@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::forms::{Form, Shape};
 use super::function::Function;
+use super::merged;
 use super::paths;
 use super::types::Type;
 use crate::heap::Confidence;
@@ -16,8 +17,20 @@ pub(super) struct Call {
     pub(super) level: usize,
     /// Whether it is the function that the code at that address was compiled as, the others being inlined into it.
     pub(super) outer: bool,
-    /// Whether other functions share its code, so that it may go by another's name.
-    pub(super) shared: bool,
+    /// Whether its code may serve other functions too, and so go by another's name.
+    pub(super) merged: Merged,
+}
+
+/// Whether the compiler merged functions with equal code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// It merges none without optimisation.
+    No,
+    /// Instances of generic functions often are.
+    #[default]
+    Perhaps,
+    /// Other functions stand at the same place.
+    Yes,
 }
 
 /// What a block is.
@@ -27,6 +40,8 @@ pub(super) struct Found {
     pub(super) of: Rc<Type>,
     /// The number of the call that decided.
     pub(super) by: usize,
+    /// The first call whose generics can be believed: those before it are of functions merged with others.
+    pub(super) believed: usize,
     pub(super) confidence: Confidence,
 }
 
@@ -54,7 +69,7 @@ impl<'a> Stack<'a> {
     }
 
     /// The first call of the next return address out.
-    fn next_level(&mut self, number: usize) -> Option<usize> {
+    pub(super) fn next_level(&mut self, number: usize) -> Option<usize> {
         let level = self.call(number)?.level;
         let mut next = number + 1;
         while self.call(next)?.level == level {
@@ -64,7 +79,7 @@ impl<'a> Stack<'a> {
     }
 
     /// The function that the code at a call was compiled as.
-    fn outer_of(&mut self, number: usize) -> Option<&Call> {
+    pub(super) fn outer_of(&mut self, number: usize) -> Option<&Call> {
         let last = match self.next_level(number) {
             Some(next) => next.checked_sub(1)?,
             None => self.calls.len().checked_sub(1)?,
@@ -85,9 +100,10 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
                     shape,
                     of,
                     by: number,
+                    believed: number,
                     confidence: Confidence::Likely,
                 };
-                mend_merged(stack, &mut found, size, align);
+                merged::mend(stack, &mut found);
                 if known && is_sure(stack, &found) {
                     found.confidence = Confidence::Exact;
                 }
@@ -137,40 +153,23 @@ fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Optio
         shape: Shape::One,
         of: of.clone(),
         by: number,
+        believed: number,
         confidence: Confidence::Guess,
     })
-}
-
-/// The compiler merges equal instances: code named `RawVec<A>::grow_one` may serve `Vec<B>` too. Who called it knows.
-fn mend_merged(stack: &mut Stack<'_>, found: &mut Found, size: u64, align: u64) {
-    let helper = stack.outer_of(found.by).map(|call| call.function.clone());
-    if !helper.is_some_and(|helper| paths::is_within(&helper.path, "alloc::raw_vec")) {
-        return;
-    }
-    let Some(caller) = stack.next_level(found.by).and_then(|next| stack.call(next)) else {
-        return;
-    };
-    let holds_it = ["alloc::vec", "alloc::raw_vec", "alloc::collections::vec_deque"];
-    if !holds_it.into_iter().any(|module| paths::is_within(&caller.function.path, module)) {
-        return;
-    }
-    if let Some(of) = caller.function.parameter("T")
-        && found.shape.fits(of, size, align) == Some(true)
-    {
-        found.of = of.clone();
-    }
 }
 
 /// Whether the deciding function is compiled into one that is of no other type, or its caller is of the same type, and so on
 /// outwards.
 fn is_sure(stack: &mut Stack<'_>, found: &Found) -> bool {
-    let mut number = found.by;
+    let mut number = found.believed;
     loop {
         let Some(outer) = stack.outer_of(number) else {
             return false;
         };
-        if outer.function.parameters.is_empty() && !outer.shared {
-            return true;
+        match outer.merged {
+            Merged::No => return true,
+            Merged::Perhaps if outer.function.parameters.is_empty() => return true,
+            Merged::Perhaps | Merged::Yes => {}
         }
         let Some(next) = stack.next_level(number) else {
             return false;

@@ -16,6 +16,7 @@ mod image;
 mod index;
 mod infer;
 mod lines;
+mod merged;
 mod missing;
 mod name;
 mod object;
@@ -105,7 +106,7 @@ impl<'a> Resolver<'a> {
             },
             level,
             outer: number == outermost,
-            shared: number == outermost && image.is_shared(address),
+            merged: image.merged(address),
         };
         Some(found.iter().enumerate().map(call).collect())
     }

@@ -132,17 +132,23 @@ fn index_map(arguments: &[&str], writer: &Writer<'_>) -> Owner {
 }
 
 fn generic(owner: &str, arguments: &[&str], writer: &Writer<'_>) -> Owner {
-    let payload: Vec<String> = arguments.iter().map(|name| writer.write(name)).filter(|name| !name.is_empty()).collect();
+    let payload: Vec<String> = arguments.iter().map(|name| writer.write(initialised(name))).filter(|name| !name.is_empty()).collect();
     let full = format!("{owner}<{}>", payload.join(", "));
     Owner { full, payload }
 }
 
 fn slice(pointer: &str, name: &str, writer: &Writer<'_>) -> Owner {
-    let name = writer.write(name);
+    let name = writer.write(initialised(name));
     Owner {
         full: format!("{pointer}<[{name}]>"),
         payload: vec![name],
     }
+}
+
+/// What was allocated before its value was made is that value's all the same.
+fn initialised(name: &str) -> &str {
+    let inner = name.strip_prefix("core::mem::maybe_uninit::MaybeUninit<").and_then(|rest| rest.strip_suffix('>'));
+    inner.unwrap_or(name)
 }
 
 /// Bytes without generics.

@@ -91,7 +91,7 @@ impl Types {
         }
         let (path, _) = paths::split_generics(name);
         if path.contains("_env#") {
-            if let Some(place) = place(debug, die, entry) {
+            if let Some(place) = place(debug, die, entry).or_else(|| place_of_body(debug, die, entry)) {
                 self.places.borrow_mut().insert(path.to_string(), place);
             }
         }
@@ -118,6 +118,18 @@ fn place(debug: &Debug, die: Die, entry: &Entry) -> Option<String> {
     let file = file_number(entry.attr_value(dw::DW_AT_decl_file)?);
     let line = entry.attr_value(dw::DW_AT_decl_line)?.udata_value()?;
     Some(format!("{}:{line}", debug.lines(die.unit)?.file(file)?))
+}
+
+/// Compilers before 1.96 say where the function of a closure stands, not its type: `{closure#0}` beside `{closure_env#0}`.
+fn place_of_body(debug: &Debug, die: Die, entry: &Entry) -> Option<String> {
+    let (name, _) = paths::split_generics(debug.name(die.unit, entry)?);
+    let body = name.replace("_env#", "#");
+    let parent = debug.parent(die)?;
+    let is_body = |sibling: &&Entry| {
+        let name = debug.name(die.unit, sibling).unwrap_or_default();
+        paths::split_generics(name).0 == body
+    };
+    debug.children(parent, dw::DW_TAG_subprogram).iter().find(is_body).and_then(|sibling| place(debug, die, sibling))
 }
 
 /// The path of what encloses an entry, generics left out.

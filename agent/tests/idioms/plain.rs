@@ -108,6 +108,7 @@ macro_rules! idioms {
 
             #[inline(never)]
             fn pushed() -> Vec<T> {
+                black_box(module_path!());
                 let mut all = Vec::new();
                 for seed in many() {
                     all.push(one(seed));
@@ -117,6 +118,7 @@ macro_rules! idioms {
 
             #[inline(never)]
             fn inserted() -> HashMap<u64, T> {
+                black_box(module_path!());
                 let mut all = HashMap::new();
                 for seed in many() {
                     all.insert(seed, one(seed));

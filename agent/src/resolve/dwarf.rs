@@ -172,6 +172,15 @@ impl Debug {
         Some(parsed.index.get_or_init(build))
     }
 
+    /// The bodies of closures and async blocks of a unit that have this name: `{closure#0}`.
+    pub(super) fn bodies(&self, unit: usize, name: &str) -> impl Iterator<Item = Die> {
+        let bodies = self.index(unit).map(Index::bodies).unwrap_or_default();
+        bodies.iter().filter(move |(_, of)| *of == name.as_bytes()).map(move |(offset, _)| Die {
+            unit,
+            offset: *offset as usize,
+        })
+    }
+
     /// The line table of a unit.
     pub(super) fn lines(&self, number: usize) -> Option<&Lines> {
         let parsed = self.unit(number)?;

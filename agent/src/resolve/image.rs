@@ -6,6 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::chain::{Link, chain};
+use super::closures;
 use super::dwarf::Debug;
 use super::function::{Function, Functions};
 use super::infer::Merged;
@@ -21,7 +22,7 @@ pub(super) struct Image {
     debug: Option<Debug>,
     missing: Option<Missing>,
     functions: Functions,
-    pub(super) types: Types,
+    types: Types,
     known: RefCell<HashMap<u64, Rc<[Located]>>>,
 }
 
@@ -109,6 +110,11 @@ impl Image {
             Some((_, true)) => Merged::Yes,
             _ => Merged::Perhaps,
         }
+    }
+
+    /// Where a closure stands in the source, from the path of its type, if the unit that covers an address has its body.
+    pub(super) fn place_of_closure(&self, address: u64, path: &str) -> Option<String> {
+        closures::place(self.debug.as_ref()?, address, path)
     }
 
     /// Where the direct call leads that returns to an address.

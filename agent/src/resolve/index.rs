@@ -12,9 +12,11 @@ pub(super) struct Index {
     /// (entry, the entry that encloses it) for namespaces, types and functions, in order of entries.
     parents: Vec<(u32, u32)>,
     types: bool,
-    /// Whether there are variables, and whether any lives in changing places.
-    variables: bool,
-    moving: bool,
+    /// Bodies of closures and async blocks, by their last name.
+    bodies: Vec<(u32, &'static [u8])>,
+    /// How many variables and parameters have a place, and how many of these one that changes.
+    variables: u32,
+    moving: u32,
 }
 
 /// A range of addresses that is covered by something.
@@ -81,24 +83,34 @@ impl Index {
     ) -> gimli::Result<()> {
         let mut bounds = Bounds::default();
         for attribute in abbreviation.attributes() {
-            bounds.take(&raw.read_attribute(*attribute)?);
+            let attribute = raw.read_attribute(*attribute)?;
+            bounds.take(&attribute);
+            if attribute.name() == dw::DW_AT_name {
+                let name = dwarf.attr_string(unit, attribute.value())?.slice();
+                self.bodies.extend(name.starts_with(b"{").then_some((offset, base_name(name))));
+            }
         }
         bounds.each(dwarf, unit, |range| self.functions.extend(Covered::new(range, offset)))
     }
 
     fn note_variable(&mut self, abbreviation: &gimli::Abbreviation) {
-        if self.moving || !matches!(abbreviation.tag(), dw::DW_TAG_formal_parameter | dw::DW_TAG_variable) {
+        if !matches!(abbreviation.tag(), dw::DW_TAG_formal_parameter | dw::DW_TAG_variable) {
             return;
         }
         let location = abbreviation.attributes().iter().find(|attribute| attribute.name() == dw::DW_AT_location);
-        self.variables |= location.is_some();
-        self.moving = location.is_some_and(|location| location.form() != dw::DW_FORM_exprloc);
+        self.variables += u32::from(location.is_some());
+        self.moving += u32::from(location.is_some_and(|location| location.form() != dw::DW_FORM_exprloc));
     }
 
-    /// Whether the unit was compiled without optimisation: the debug information does not say it, but only then does every
-    /// variable stay in one place.
+    /// Whether the unit was compiled without optimisation. The debug information does not say it, but then few variables change
+    /// their place: 2–17 % in development builds, 31 % and more in release builds, units of a handful left aside.
     pub(super) fn is_unoptimised(&self) -> bool {
-        self.variables && !self.moving
+        self.variables >= 16 && self.moving < self.variables / 5
+    }
+
+    /// Bodies of closures and async blocks, by their last name.
+    pub(super) fn bodies(&self) -> &[(u32, &'static [u8])] {
+        &self.bodies
     }
 
     pub(super) fn function_at(&self, address: u64) -> Option<usize> {
@@ -115,6 +127,11 @@ impl Index {
     pub(super) fn has_types(&self) -> bool {
         self.types
     }
+}
+
+/// `{closure#0}` of `{closure#0}<T>`.
+fn base_name(name: &'static [u8]) -> &'static [u8] {
+    name.split(|byte| *byte == b'<').next().unwrap_or(name)
 }
 
 /// Whether entries of this kind are part of the path of what they contain.

@@ -7,6 +7,7 @@
 //! out say who owns the block (`holder`, `owner`). Nothing a file says is believed: what cannot be read becomes a [`Gap`].
 
 mod chain;
+mod closures;
 mod dwarf;
 mod forms;
 mod frames;
@@ -27,7 +28,7 @@ mod sizes;
 mod symbols;
 mod types;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -53,6 +54,8 @@ pub struct Resolver<'a> {
     names: HashMap<(Owner, Confidence), TypeName>,
     shortener: Shortener,
     frames: HashMap<Address, Rc<[Frame]>>,
+    /// Where closures stand, by the paths of their types.
+    places: RefCell<HashMap<String, Option<String>>>,
     /// Modules in which blocks were allocated whose type could not be told for sure.
     wanting: BTreeSet<usize>,
 }
@@ -74,6 +77,7 @@ impl<'a> Resolver<'a> {
             names: HashMap::new(),
             shortener: Shortener::default(),
             frames: HashMap::new(),
+            places: RefCell::default(),
             wanting: BTreeSet::new(),
         }
     }
@@ -127,9 +131,24 @@ impl<'a> Resolver<'a> {
             self.calls(site, level - 1)
         });
         let found = infer::infer(&mut stack, size, align)?;
-        let place = |path: &str| self.images.iter().find_map(|image| image.get()?.types.place(path));
+        let place = |path: &str| self.place_of_closure(site, path);
         let writer = Writer { place: &place };
         Some((owner::owner(&found, &mut stack, &writer), found.confidence))
+    }
+
+    /// Where a closure stands in the source: its body is compiled near a function that was on the stack when it was boxed. The
+    /// first answer holds, so that equal types stay equal.
+    fn place_of_closure(&self, site: &Site, path: &str) -> Option<String> {
+        if let Some(known) = self.places.borrow().get(path) {
+            return known.clone();
+        }
+        let near = site.frames.iter().take(LEVELS);
+        let place = near.into_iter().find_map(|address| {
+            let (_, image, address) = self.locate(address.0.wrapping_sub(1))?;
+            image.place_of_closure(address, path)
+        });
+        self.places.borrow_mut().insert(path.to_string(), place.clone());
+        place
     }
 
     /// A type's name, shortened; the same for equal types.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use gimli::constants as dw;
 
-use super::dwarf::{Debug, Die, Entry, file_number};
+use super::dwarf::{Debug, Die, Entry};
 use super::paths;
 
 /// A type, as far as it is described.
@@ -22,11 +22,7 @@ pub(super) struct Type {
 
 /// The types read so far.
 #[derive(Debug, Default)]
-pub(super) struct Types {
-    read: RefCell<HashMap<Die, Option<Rc<Type>>>>,
-    /// Where closures and async blocks stand in the source, by the path of their type.
-    places: RefCell<HashMap<String, String>>,
-}
+pub(super) struct Types(RefCell<HashMap<Die, Option<Rc<Type>>>>);
 
 /// How deep types may be nested in each other, and namespaces: more is damage.
 const DEPTH: usize = 32;
@@ -38,11 +34,11 @@ impl Types {
     }
 
     fn read_nested(&self, debug: &Debug, die: Die, depth: usize) -> Option<Rc<Type>> {
-        if let Some(known) = self.read.borrow().get(&die) {
+        if let Some(known) = self.0.borrow().get(&die) {
             return known.clone();
         }
         let read = depth.checked_sub(1).and_then(|depth| self.describe(debug, die, depth)).map(Rc::new);
-        self.read.borrow_mut().insert(die, read.clone());
+        self.0.borrow_mut().insert(die, read.clone());
         read
     }
 
@@ -64,7 +60,6 @@ impl Types {
         }
         if has_path(entry.tag()) {
             found.name = join(&scope(debug, die), &found.name);
-            self.note_places(debug, die, &entry, &found.name, depth);
         }
         (!found.name.is_empty()).then_some(found)
     }
@@ -83,28 +78,6 @@ impl Types {
             align: element.align,
         })
     }
-
-    /// Keeps where a closure stands; for a type that is generic over closures, where each of those does.
-    fn note_places(&self, debug: &Debug, die: Die, entry: &Entry, name: &str, depth: usize) {
-        if !name.contains("_env#") {
-            return;
-        }
-        let (path, _) = paths::split_generics(name);
-        if path.contains("_env#") {
-            if let Some(place) = place(debug, die, entry).or_else(|| place_of_body(debug, die, entry)) {
-                self.places.borrow_mut().insert(path.to_string(), place);
-            }
-        }
-        for parameter in debug.children(die, dw::DW_TAG_template_type_parameter) {
-            let of = parameter.attr_value(dw::DW_AT_type).and_then(|value| debug.target(die, value));
-            of.and_then(|of| self.read_nested(debug, of, depth));
-        }
-    }
-
-    /// `src/pool.rs:42`, for the path of a closure's type.
-    pub(super) fn place(&self, path: &str) -> Option<String> {
-        self.places.borrow().get(path).cloned()
-    }
 }
 
 /// The size of a pointer.
@@ -112,24 +85,6 @@ const WORD: u64 = 8;
 
 fn has_path(tag: gimli::DwTag) -> bool {
     matches!(tag, dw::DW_TAG_structure_type | dw::DW_TAG_enumeration_type | dw::DW_TAG_union_type)
-}
-
-fn place(debug: &Debug, die: Die, entry: &Entry) -> Option<String> {
-    let file = file_number(entry.attr_value(dw::DW_AT_decl_file)?);
-    let line = entry.attr_value(dw::DW_AT_decl_line)?.udata_value()?;
-    Some(format!("{}:{line}", debug.lines(die.unit)?.file(file)?))
-}
-
-/// Compilers before 1.96 say where the function of a closure stands, not its type: `{closure#0}` beside `{closure_env#0}`.
-fn place_of_body(debug: &Debug, die: Die, entry: &Entry) -> Option<String> {
-    let (name, _) = paths::split_generics(debug.name(die.unit, entry)?);
-    let body = name.replace("_env#", "#");
-    let parent = debug.parent(die)?;
-    let is_body = |sibling: &&Entry| {
-        let name = debug.name(die.unit, sibling).unwrap_or_default();
-        paths::split_generics(name).0 == body
-    };
-    debug.children(parent, dw::DW_TAG_subprogram).iter().find(is_body).and_then(|sibling| place(debug, die, sibling))
 }
 
 /// The path of what encloses an entry, generics left out.

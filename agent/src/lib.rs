@@ -12,6 +12,8 @@ pub use track::Heap;
 /// For this package's own tests, which lie outside the crate because they bring an allocator. No part of the interface.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::heap::{Address, Confidence, Files, Frame, Gap, Module, Names, Site, SiteId, TypeName};
+    pub use crate::heap::{
+        Address, Confidence, Files, Frame, Gap, Module, Names, Site, SiteId, TypeName,
+    };
     pub use crate::resolve::Resolver;
 }

@@ -56,7 +56,10 @@ fn descend(debug: &Debug, function: Die, address: u64, links: &mut Vec<Link>) ->
 }
 
 fn has_code(tag: gimli::DwTag) -> bool {
-    matches!(tag, dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block)
+    matches!(
+        tag,
+        dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block
+    )
 }
 
 /// A lexical block or an inlined function.
@@ -69,7 +72,10 @@ struct Block {
 }
 
 impl Block {
-    fn read(raw: &mut EntriesRaw<'_, Slice>, abbreviation: &gimli::Abbreviation) -> gimli::Result<Self> {
+    fn read(
+        raw: &mut EntriesRaw<'_, Slice>,
+        abbreviation: &gimli::Abbreviation,
+    ) -> gimli::Result<Self> {
         let mut block = Block::default();
         for attribute in abbreviation.attributes() {
             let attribute = raw.read_attribute(*attribute)?;

@@ -13,7 +13,10 @@ pub(super) fn place(debug: &Debug, address: u64, path: &str) -> Option<String> {
     let (around, kind) = path.rsplit_once("::")?;
     let body = kind.replace("_env#", "#");
     let unit = debug.function_at(address)?.unit;
-    debug.bodies(unit, &body).find(|die| scope(debug, *die) == around).and_then(|die| declared_at(debug, die))
+    debug
+        .bodies(unit, &body)
+        .find(|die| scope(debug, *die) == around)
+        .and_then(|die| declared_at(debug, die))
 }
 
 fn declared_at(debug: &Debug, die: Die) -> Option<String> {

@@ -5,8 +5,8 @@ use std::cell::{Cell, OnceCell};
 use std::fmt;
 
 use gimli::{
-    Attribute, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice, LittleEndian, SectionId, Unit,
-    UnitHeader, UnitOffset, constants as dw,
+    Attribute, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice,
+    LittleEndian, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
 };
 
 use super::index::{Covered, Index};
@@ -58,7 +58,11 @@ pub(super) struct ParsedUnit {
 impl Debug {
     /// Finds the units; parses none of them. `None`: the file has no debug information.
     pub(super) fn open(object: &Object) -> Result<Option<Self>, ObjectError> {
-        let load = |id: SectionId| object.section(id.name()).map(|bytes| EndianSlice::new(bytes, LittleEndian));
+        let load = |id: SectionId| {
+            object
+                .section(id.name())
+                .map(|bytes| EndianSlice::new(bytes, LittleEndian))
+        };
         let dwarf = Dwarf::load(load)?;
         let aranges = DebugAranges::new(object.section(".debug_aranges")?, LittleEndian);
         let mut debug = Debug {
@@ -120,7 +124,9 @@ impl Debug {
     /// Whether the code at an address was compiled without optimisation.
     pub(super) fn is_unoptimised_at(&self, address: u64) -> bool {
         let function = self.function_at(address);
-        function.and_then(|function| self.index(function.unit)).is_some_and(Index::is_unoptimised)
+        function
+            .and_then(|function| self.index(function.unit))
+            .is_some_and(Index::is_unoptimised)
     }
 
     fn unlisted(&self) -> &[Covered<usize>] {
@@ -153,7 +159,7 @@ impl Debug {
     pub(super) fn unit(&self, number: usize) -> Option<&ParsedUnit> {
         let lazy = self.units.get(number)?;
         let parse = || {
-            let unit = self.note(self.dwarf.unit(lazy.header.clone()))?;
+            let unit = self.note(self.dwarf.unit(lazy.header))?;
             if unit.dwo_id.is_some() {
                 self.split.set(true);
             }
@@ -168,23 +174,32 @@ impl Debug {
 
     fn index(&self, number: usize) -> Option<&Index> {
         let parsed = self.unit(number)?;
-        let build = || self.note(Index::build(&self.dwarf, &parsed.unit)).unwrap_or_default();
+        let build = || {
+            self.note(Index::build(&self.dwarf, &parsed.unit))
+                .unwrap_or_default()
+        };
         Some(parsed.index.get_or_init(build))
     }
 
     /// The bodies of closures and async blocks of a unit that have this name: `{closure#0}`.
     pub(super) fn bodies(&self, unit: usize, name: &str) -> impl Iterator<Item = Die> {
         let bodies = self.index(unit).map(Index::bodies).unwrap_or_default();
-        bodies.iter().filter(move |(_, of)| *of == name.as_bytes()).map(move |(offset, _)| Die {
-            unit,
-            offset: *offset as usize,
-        })
+        bodies
+            .iter()
+            .filter(move |(_, of)| *of == name.as_bytes())
+            .map(move |(offset, _)| Die {
+                unit,
+                offset: *offset as usize,
+            })
     }
 
     /// The line table of a unit.
     pub(super) fn lines(&self, number: usize) -> Option<&Lines> {
         let parsed = self.unit(number)?;
-        let build = || self.note(Lines::read(&self.dwarf, &parsed.unit)).unwrap_or_default();
+        let build = || {
+            self.note(Lines::read(&self.dwarf, &parsed.unit))
+                .unwrap_or_default()
+        };
         Some(parsed.lines.get_or_init(build))
     }
 
@@ -226,7 +241,10 @@ impl Debug {
     /// Where a reference leads, possibly into another unit.
     pub(super) fn target(&self, from: Die, value: Value) -> Option<Die> {
         match value {
-            AttributeValue::UnitRef(offset) => Some(Die { offset: offset.0, ..from }),
+            AttributeValue::UnitRef(offset) => Some(Die {
+                offset: offset.0,
+                ..from
+            }),
             AttributeValue::DebugInfoRef(offset) => {
                 let unit = self.unit_at(offset.0)?;
                 let offset = offset.0.checked_sub(self.units.get(unit)?.start)?;
@@ -238,7 +256,9 @@ impl Debug {
 
     /// The unit that covers an offset of `.debug_info`.
     fn unit_at(&self, offset: usize) -> Option<usize> {
-        self.units.partition_point(|unit| unit.start <= offset).checked_sub(1)
+        self.units
+            .partition_point(|unit| unit.start <= offset)
+            .checked_sub(1)
     }
 
     /// The text of an attribute.
@@ -269,7 +289,10 @@ impl Debug {
 
     /// Whether functions are described and types are not, as far as units have been indexed.
     pub(super) fn lacks_types(&self) -> bool {
-        let parsed = self.units.iter().filter_map(|unit| unit.parsed.get()?.as_ref());
+        let parsed = self
+            .units
+            .iter()
+            .filter_map(|unit| unit.parsed.get()?.as_ref());
         let mut indexed = parsed.filter_map(|unit| unit.index.get()).peekable();
         indexed.peek().is_some() && !indexed.any(Index::has_types)
     }
@@ -282,7 +305,9 @@ impl Debug {
 
 impl fmt::Debug for Debug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Debug").field("units", &self.units.len()).finish_non_exhaustive()
+        f.debug_struct("Debug")
+            .field("units", &self.units.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -315,7 +340,9 @@ impl Bounds {
 
     fn covers(&self, dwarf: &Dwarf<Slice>, unit: &Unit<Slice>, address: u64) -> bool {
         let mut hit = false;
-        let looked = self.each(dwarf, unit, |range| hit |= (range.begin..range.end).contains(&address));
+        let looked = self.each(dwarf, unit, |range| {
+            hit |= (range.begin..range.end).contains(&address)
+        });
         looked.is_ok() && hit
     }
 

@@ -125,7 +125,12 @@ impl Shape {
         match self {
             One => one == size,
             Items => one != 0 && size.is_multiple_of(one),
-            Counted => header.checked_add(one).and_then(|end| end.checked_next_multiple_of(align)) == Some(size),
+            Counted => {
+                header
+                    .checked_add(one)
+                    .and_then(|end| end.checked_next_multiple_of(align))
+                    == Some(size)
+            }
             CountedItems => counted_items(one, size, header, align),
             Table => is_table(one, size),
             Text => true,
@@ -151,7 +156,9 @@ fn is_table(one: u64, size: u64) -> bool {
         let values = one.checked_mul(buckets)?.checked_next_multiple_of(GROUP)?;
         values.checked_add(buckets + GROUP)
     });
-    sizes.take_while(|table| table.is_some_and(|table| table <= size)).any(|table| table == Some(size))
+    sizes
+        .take_while(|table| table.is_some_and(|table| table <= size))
+        .any(|table| table == Some(size))
 }
 
 #[cfg(test)]
@@ -211,9 +218,20 @@ mod tests {
 
     #[test]
     fn helpers_without_a_type_have_no_form() {
-        let inner = Function::from_texts("alloc::raw_vec::RawVecInner::finish_grow".into(), &["alloc::alloc::Global"]);
+        let inner = Function::from_texts(
+            "alloc::raw_vec::RawVecInner::finish_grow".into(),
+            &["alloc::alloc::Global"],
+        );
         assert_eq!(Form::of(&inner).count(), 0);
-        let outer = Function::from_texts("alloc::raw_vec::RawVec::grow_one".into(), &["u8", "alloc::alloc::Global"]);
-        assert_eq!(Form::of(&outer).map(|form| form.shapes[0]).collect::<Vec<_>>(), [Items]);
+        let outer = Function::from_texts(
+            "alloc::raw_vec::RawVec::grow_one".into(),
+            &["u8", "alloc::alloc::Global"],
+        );
+        assert_eq!(
+            Form::of(&outer)
+                .map(|form| form.shapes[0])
+                .collect::<Vec<_>>(),
+            [Items]
+        );
     }
 }

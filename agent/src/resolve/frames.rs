@@ -2,6 +2,7 @@
 
 use super::image::Located;
 use super::name::belongs_to;
+use super::paths::last_segment;
 use super::symbols;
 use crate::heap::{Frame, Module};
 
@@ -42,20 +43,31 @@ fn file_name(path: &str) -> &str {
 }
 
 fn is_runtime(library: &str) -> bool {
-    ["libc.", "libc-", "libpthread", "ld-linux", "libgcc_s"].into_iter().any(|runtime| library.starts_with(runtime))
+    ["libc.", "libc-", "libpthread", "ld-linux", "libgcc_s"]
+        .into_iter()
+        .any(|runtime| library.starts_with(runtime))
 }
 
 /// Crates that allocate on behalf of others, or start the program.
 const MACHINERY: &[&str] = &["alloc", "core", "std", "hashbrown", "sigheap", "__rustc"];
 /// Functions of the C library and the linker that call the program's own.
 const STARTS: &[&str] = &[
-    "_start", "main", "start_thread", "clone", "clone3", "__libc_start_main", "__libc_start_call_main", "__clone",
+    "_start",
+    "main",
+    "start_thread",
+    "clone",
+    "clone3",
+    "__libc_start_main",
+    "__libc_start_call_main",
+    "__clone",
     "__clone3",
 ];
 
 fn is_machinery(path: &str) -> bool {
     let symbol = path.split('@').next().unwrap_or(path);
-    belongs_to(path, MACHINERY) || path.starts_with("__rust") || STARTS.contains(&symbol)
+    belongs_to(path, MACHINERY)
+        || last_segment(path).starts_with("__rust_")
+        || STARTS.contains(&symbol)
 }
 
 #[cfg(test)]
@@ -64,7 +76,13 @@ mod tests {
 
     #[test]
     fn the_runtime_and_the_allocation_say_little() {
-        for path in ["alloc::vec::Vec::push", "std::rt::lang_start", "main", "__rust_alloc", "sigheap::track::alloc"] {
+        for path in [
+            "alloc::vec::Vec::push",
+            "std::rt::lang_start",
+            "main",
+            "__rust_alloc",
+            "sigheap::track::alloc",
+        ] {
             assert!(is_machinery(path), "{path}");
         }
         for path in ["demo::main", "tokio::runtime::spawn", "allocator::x"] {
@@ -81,7 +99,10 @@ mod tests {
             end: 0x2000,
             bias: 0,
         };
-        assert_eq!(&*frames(&[], Some(&module), 0x1f)[0].function, "libz.so.1+0x1f");
+        assert_eq!(
+            &*frames(&[], Some(&module), 0x1f)[0].function,
+            "libz.so.1+0x1f"
+        );
         assert_eq!(&*frames(&[], None, 0x1f)[0].function, "0x1f");
     }
 }

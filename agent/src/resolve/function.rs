@@ -36,14 +36,20 @@ pub(super) struct Parameter {
 impl Function {
     /// What it is generic over under this name.
     pub(super) fn parameter(&self, name: &str) -> Option<&Rc<Type>> {
-        self.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| &parameter.of)
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .map(|parameter| &parameter.of)
     }
 
     /// This function, inlined into an instance that was merged with another, as it is in the instance that was meant.
     pub(super) fn as_instance(&self, merged: &Function, meant: &Function) -> Self {
         let mut function = self.clone();
         for parameter in &mut function.parameters {
-            let same = merged.parameters.iter().position(|other| other.of.name == parameter.of.name);
+            let same = merged
+                .parameters
+                .iter()
+                .position(|other| other.of.name == parameter.of.name);
             if let Some(other) = same.and_then(|at| meant.parameters.get(at)) {
                 parameter.of = other.of.clone();
             }
@@ -53,7 +59,9 @@ impl Function {
 
     /// Whether two functions are instances of one, for other types.
     pub(super) fn is_other_instance_of(&self, other: &Function) -> bool {
-        self.path == other.path && self.parameters.len() == other.parameters.len() && self.parameters != other.parameters
+        self.path == other.path
+            && self.parameters.len() == other.parameters.len()
+            && self.parameters != other.parameters
     }
 
     /// One from a path and the texts of its generic arguments, whose names are guessed from where it stands.
@@ -79,7 +87,10 @@ impl Function {
 
 /// Whether a generic argument is a type that tells instances apart: no lifetime, no allocator, no bare `T`.
 fn says_something(text: &str) -> bool {
-    !text.starts_with('\'') && text != ALLOCATOR && !(text.len() == 1 && text.starts_with(char::is_uppercase)) && text != "_"
+    !text.starts_with('\'')
+        && text != ALLOCATOR
+        && !(text.len() == 1 && text.starts_with(char::is_uppercase))
+        && text != "_"
 }
 
 const ALLOCATOR: &str = "alloc::alloc::Global";
@@ -101,7 +112,9 @@ impl Functions {
         if let Some(known) = self.0.borrow().get(&die) {
             return known.clone();
         }
-        let described = steps.checked_sub(1).and_then(|steps| self.describe(debug, types, die, steps));
+        let described = steps
+            .checked_sub(1)
+            .and_then(|steps| self.describe(debug, types, die, steps));
         let read = Rc::new(described.unwrap_or_default());
         self.0.borrow_mut().insert(die, read.clone());
         read
@@ -110,7 +123,9 @@ impl Functions {
     fn describe(&self, debug: &Debug, types: &Types, die: Die, steps: usize) -> Option<Function> {
         let entry = debug.entry(die)?;
         let origin = [dw::DW_AT_abstract_origin, dw::DW_AT_specification];
-        let origin = origin.into_iter().find_map(|attribute| entry.attr_value(attribute));
+        let origin = origin
+            .into_iter()
+            .find_map(|attribute| entry.attr_value(attribute));
         let mut function = match origin.and_then(|value| debug.target(die, value)) {
             Some(origin) => (*self.read_from(debug, types, origin, steps)).clone(),
             None => declared(debug, types, die, &entry),
@@ -140,7 +155,12 @@ fn declared(debug: &Debug, types: &Types, die: Die, entry: &Entry) -> Function {
 
 fn is_type(debug: &Debug, die: Die) -> bool {
     let tag = debug.entry(die).map(|entry| entry.tag());
-    tag.is_some_and(|tag| matches!(tag, dw::DW_TAG_structure_type | dw::DW_TAG_enumeration_type | dw::DW_TAG_union_type))
+    tag.is_some_and(|tag| {
+        matches!(
+            tag,
+            dw::DW_TAG_structure_type | dw::DW_TAG_enumeration_type | dw::DW_TAG_union_type
+        )
+    })
 }
 
 fn parameters(debug: &Debug, types: &Types, die: Die) -> Vec<Parameter> {
@@ -160,10 +180,16 @@ mod tests {
 
     #[test]
     fn arguments_are_named_by_where_the_function_stands() {
-        let function = Function::from_texts("alloc::vec::from_elem".into(), &["'a", "u64", "alloc::alloc::Global"]);
+        let function = Function::from_texts(
+            "alloc::vec::from_elem".into(),
+            &["'a", "u64", "alloc::alloc::Global"],
+        );
         assert_eq!(function.parameter("T").unwrap().size, Some(8));
         assert_eq!(function.parameters.len(), 1);
-        let map = Function::from_texts("std::collections::hash::map::HashMap::insert".into(), &["a::K", "u8"]);
+        let map = Function::from_texts(
+            "std::collections::hash::map::HashMap::insert".into(),
+            &["a::K", "u8"],
+        );
         assert_eq!(map.parameter("V").unwrap().name, "u8");
     }
 

@@ -33,7 +33,12 @@ struct Claim {
     strength: u8,
 }
 
-const fn claim(within: &'static str, shapes: &'static [Shape], holder: Holder, strength: u8) -> Claim {
+const fn claim(
+    within: &'static str,
+    shapes: &'static [Shape],
+    holder: Holder,
+    strength: u8,
+) -> Claim {
     Claim {
         within,
         shapes,
@@ -49,7 +54,12 @@ const BYTES: &[Shape] = &[Shape::Items, Shape::Text];
 const CLAIMS: &[Claim] = &[
     claim("alloc::boxed", ITEMS, Holder::BoxedSlice, 1),
     claim("alloc::collections::vec_deque", ITEMS, Holder::VecDeque, 2),
-    claim("alloc::collections::binary_heap", ITEMS, Holder::BinaryHeap, 2),
+    claim(
+        "alloc::collections::binary_heap",
+        ITEMS,
+        Holder::BinaryHeap,
+        2,
+    ),
     claim("smallvec", ITEMS, Holder::SmallVec, 2),
     claim("std::ffi::os_str", BYTES, Holder::OsString, 2),
     claim("std::sys::os_str", BYTES, Holder::OsString, 2),
@@ -78,7 +88,9 @@ pub(super) fn holder(found: &Found, stack: &mut Stack<'_>) -> Option<(Holder, us
     let mut number = found.by;
     while let Some(call) = stack.call(number) {
         let function = &*call.function;
-        let known = LIBRARIES.iter().any(|library| is_within(&function.path, library));
+        let known = LIBRARIES
+            .iter()
+            .any(|library| is_within(&function.path, library));
         if !known || number >= found.believed && is_stranger(function, found) {
             break;
         }
@@ -101,7 +113,9 @@ fn claim_of(function: &Function, found: &Found) -> Option<&'static Claim> {
     if bytes && found.shape != Shape::Table && is_of_str(&function.symbol) {
         return Some(&STR);
     }
-    let mut claims = CLAIMS.iter().filter(|claim| claim.shapes.contains(&found.shape));
+    let mut claims = CLAIMS
+        .iter()
+        .filter(|claim| claim.shapes.contains(&found.shape));
     let claim = claims.find(|claim| is_within(&function.path, claim.within))?;
     (bytes || claim.shapes != BYTES).then_some(claim)
 }
@@ -109,15 +123,30 @@ fn claim_of(function: &Function, found: &Found) -> Option<&'static Claim> {
 /// Whether a symbol is of an `impl` for `Box<str>`, `Rc<str>` or `Arc<str>`.
 fn is_of_str(symbol: &str) -> bool {
     let name = rustc_demangle::demangle(symbol).to_string();
-    ["Box<str>", "Rc<str>", "Arc<str>"].into_iter().any(|owner| {
-        let before = name.find(owner).map(|at| &name[..at]);
-        before.is_some_and(|before| before.starts_with('<') && !before.contains(" as ")) || name.contains("::into_boxed_str")
-    })
+    ["Box<str>", "Rc<str>", "Arc<str>"]
+        .into_iter()
+        .any(|owner| {
+            let before = name.find(owner).map(|at| &name[..at]);
+            before.is_some_and(|before| before.starts_with('<') && !before.contains(" as "))
+                || name.contains("::into_boxed_str")
+        })
 }
 
 fn is_stranger(function: &Function, found: &Found) -> bool {
-    let element = if found.of.name.is_empty() { "u8" } else { &found.of.name };
-    let container = CONTAINERS.iter().any(|module| is_within(&function.path, module));
-    let mut parameters = function.parameters.iter().filter(|parameter| parameter.name.len() == 1).peekable();
-    container && parameters.peek().is_some() && !parameters.any(|parameter| element.contains(&parameter.of.name))
+    let element = if found.of.name.is_empty() {
+        "u8"
+    } else {
+        &found.of.name
+    };
+    let container = CONTAINERS
+        .iter()
+        .any(|module| is_within(&function.path, module));
+    let mut parameters = function
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.name.len() == 1)
+        .peekable();
+    container
+        && parameters.peek().is_some()
+        && !parameters.any(|parameter| element.contains(&parameter.of.name))
 }

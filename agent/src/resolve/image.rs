@@ -69,16 +69,20 @@ impl Image {
         if let Some(known) = self.known.borrow().get(&address) {
             return known.clone();
         }
-        let described = self.debug.as_ref().map(|debug| self.described(debug, address)).unwrap_or_default();
+        let described = self
+            .debug
+            .as_ref()
+            .map(|debug| self.by_debug(debug, address))
+            .unwrap_or_default();
         let found: Rc<[Located]> = match described.is_empty() {
-            true => self.from_symbol(address).into_iter().collect(),
+            true => self.by_symbol(address).into_iter().collect(),
             false => described.into(),
         };
         self.known.borrow_mut().insert(address, found.clone());
         found
     }
 
-    fn described(&self, debug: &Debug, address: u64) -> Vec<Located> {
+    fn by_debug(&self, debug: &Debug, address: u64) -> Vec<Located> {
         let links = chain(debug, address);
         let Some(unit) = links.last().map(|link| link.die.unit) else {
             return Vec::new();
@@ -86,7 +90,9 @@ impl Image {
         let lines = debug.lines(unit);
         let mut place = lines.and_then(|lines| lines.at(address));
         let locate = |link: &Link| {
-            let outer = link.called_at.and_then(|(file, line)| Some((lines?.file(file)?, line)));
+            let outer = link
+                .called_at
+                .and_then(|(file, line)| Some((lines?.file(file)?, line)));
             let place = std::mem::replace(&mut place, outer);
             let function = self.functions.read(debug, &self.types, link.die);
             let function = in_module(function, place.as_ref());
@@ -95,18 +101,29 @@ impl Image {
         links.iter().map(locate).collect()
     }
 
-    fn from_symbol(&self, address: u64) -> Option<Located> {
+    fn by_symbol(&self, address: u64) -> Option<Located> {
         let (symbol, _) = self.object.as_ref()?.function_at(address)?;
         let function = Rc::new(symbols::function(symbol.name));
-        Some(Located { function, place: None })
+        Some(Located {
+            function,
+            place: None,
+        })
     }
 
     /// Whether the function at an address was merged with others.
     pub(super) fn merged(&self, address: u64) -> Merged {
-        if self.debug.as_ref().is_some_and(|debug| debug.is_unoptimised_at(address)) {
+        if self
+            .debug
+            .as_ref()
+            .is_some_and(|debug| debug.is_unoptimised_at(address))
+        {
             return Merged::No;
         }
-        match self.object.as_ref().and_then(|object| object.function_at(address)) {
+        match self
+            .object
+            .as_ref()
+            .and_then(|object| object.function_at(address))
+        {
             Some((_, true)) => Merged::Yes,
             _ => Merged::Perhaps,
         }
@@ -131,7 +148,10 @@ impl Image {
             (has(Debug::lacks_types), &Missing::Types),
             (has(Debug::is_damaged), &Missing::Damaged),
         ];
-        let shown = shown.into_iter().filter(|(is, _)| *is).map(|(_, missing)| missing);
+        let shown = shown
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, missing)| missing);
         self.missing.iter().chain(shown).collect()
     }
 }
@@ -142,7 +162,11 @@ fn in_module(function: Rc<Function>, place: Option<&(Rc<str>, u32)>) -> Rc<Funct
     let module = place.filter(|_| bare).and_then(|(file, _)| module_of(file));
     match module {
         Some(module) => {
-            let arguments: Vec<&str> = function.parameters.iter().map(|one| one.of.name.as_str()).collect();
+            let arguments: Vec<&str> = function
+                .parameters
+                .iter()
+                .map(|one| one.of.name.as_str())
+                .collect();
             Rc::new(Function {
                 symbol: function.symbol.clone(),
                 ..Function::from_texts(join(&module, &function.path), &arguments)
@@ -160,7 +184,10 @@ fn module_of(file: &str) -> Option<String> {
         Some((name, version)) if version.starts_with(|c: char| c.is_ascii_digit()) => name,
         _ => package,
     };
-    let inside = inside.strip_suffix("/mod").unwrap_or(inside).replace('/', "::");
+    let inside = inside
+        .strip_suffix("/mod")
+        .unwrap_or(inside)
+        .replace('/', "::");
     let name = name.replace('-', "_");
     Some(match inside.as_str() {
         "lib" | "main" => name,
@@ -181,8 +208,14 @@ mod tests {
     #[test]
     fn modules_are_told_from_files() {
         let module = |file| module_of(file).unwrap();
-        assert_eq!(module("/rustc/59807/library/alloc/src/raw_vec/mod.rs"), "alloc::raw_vec");
-        assert_eq!(module("/r/src/index/tokio-1.48.0/src/sync/mutex.rs"), "tokio::sync::mutex");
+        assert_eq!(
+            module("/rustc/59807/library/alloc/src/raw_vec/mod.rs"),
+            "alloc::raw_vec"
+        );
+        assert_eq!(
+            module("/r/src/index/tokio-1.48.0/src/sync/mutex.rs"),
+            "tokio::sync::mutex"
+        );
         assert_eq!(module("/w/demo-server/src/main.rs"), "demo_server");
         assert_eq!(module_of("main.c"), None);
     }

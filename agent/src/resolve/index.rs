@@ -41,7 +41,9 @@ impl<T: Copy> Covered<T> {
     pub(super) fn find(all: &[Self], address: u64) -> Vec<T> {
         let after = all.partition_point(|one| one.begin <= address);
         let near = all[..after].iter().rev().take(Self::OVERLAPS);
-        near.filter(|one| address < one.end).map(|one| one.of).collect()
+        near.filter(|one| address < one.end)
+            .map(|one| one.of)
+            .collect()
     }
 }
 
@@ -87,19 +89,29 @@ impl Index {
             bounds.take(&attribute);
             if attribute.name() == dw::DW_AT_name {
                 let name = dwarf.attr_string(unit, attribute.value())?.slice();
-                self.bodies.extend(name.starts_with(b"{").then_some((offset, base_name(name))));
+                self.bodies
+                    .extend(name.starts_with(b"{").then_some((offset, base_name(name))));
             }
         }
-        bounds.each(dwarf, unit, |range| self.functions.extend(Covered::new(range, offset)))
+        bounds.each(dwarf, unit, |range| {
+            self.functions.extend(Covered::new(range, offset))
+        })
     }
 
     fn note_variable(&mut self, abbreviation: &gimli::Abbreviation) {
-        if !matches!(abbreviation.tag(), dw::DW_TAG_formal_parameter | dw::DW_TAG_variable) {
+        if !matches!(
+            abbreviation.tag(),
+            dw::DW_TAG_formal_parameter | dw::DW_TAG_variable
+        ) {
             return;
         }
-        let location = abbreviation.attributes().iter().find(|attribute| attribute.name() == dw::DW_AT_location);
+        let location = abbreviation
+            .attributes()
+            .iter()
+            .find(|attribute| attribute.name() == dw::DW_AT_location);
         self.variables += u32::from(location.is_some());
-        self.moving += u32::from(location.is_some_and(|location| location.form() != dw::DW_FORM_exprloc));
+        self.moving +=
+            u32::from(location.is_some_and(|location| location.form() != dw::DW_FORM_exprloc));
     }
 
     /// Whether the unit was compiled without optimisation. The debug information does not say it, but then few variables change
@@ -114,12 +126,17 @@ impl Index {
     }
 
     pub(super) fn function_at(&self, address: u64) -> Option<usize> {
-        Covered::find(&self.functions, address).first().map(|offset| *offset as usize)
+        Covered::find(&self.functions, address)
+            .first()
+            .map(|offset| *offset as usize)
     }
 
     pub(super) fn parent_of(&self, entry: usize) -> Option<usize> {
         let entry = u32::try_from(entry).ok()?;
-        let at = self.parents.binary_search_by_key(&entry, |(child, _)| *child).ok()?;
+        let at = self
+            .parents
+            .binary_search_by_key(&entry, |(child, _)| *child)
+            .ok()?;
         self.parents.get(at).map(|(_, parent)| *parent as usize)
     }
 
@@ -171,7 +188,10 @@ mod tests {
         let covered = |begin, end, of| Covered::new(gimli::Range { begin, end }, of);
         assert_eq!(covered(0, 9, 1), None);
         assert_eq!(covered(9, 9, 1), None);
-        let all: Vec<_> = [covered(10, 90, 1), covered(20, 30, 2), covered(40, 50, 3)].into_iter().flatten().collect();
+        let all: Vec<_> = [covered(10, 90, 1), covered(20, 30, 2), covered(40, 50, 3)]
+            .into_iter()
+            .flatten()
+            .collect();
         assert_eq!(Covered::find(&all, 25), [2, 1]);
         assert_eq!(Covered::find(&all, 60), [1]);
         assert_eq!(Covered::find(&all, 9), [0i32; 0]);

@@ -38,6 +38,9 @@ pub(super) enum Merged {
 pub(super) struct Found {
     pub(super) shape: Shape,
     pub(super) of: Rc<Type>,
+    /// The block's size and alignment, in bytes.
+    pub(super) size: u64,
+    pub(super) align: u64,
     /// The number of the call that decided.
     pub(super) by: usize,
     /// The first call whose generics can be believed: those before it are of functions merged with others.
@@ -99,6 +102,8 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
                 let mut found = Found {
                     shape,
                     of,
+                    size,
+                    align,
                     by: number,
                     believed: number,
                     confidence: Confidence::Likely,
@@ -118,12 +123,16 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
 
 /// Functions through which every allocation goes.
 fn allocates_for_others(path: &str) -> bool {
-    ["alloc::alloc", "sigheap"].into_iter().any(|module| paths::is_within(path, module)) || path.contains("__rust")
+    ["alloc::alloc", "sigheap"]
+        .into_iter()
+        .any(|module| paths::is_within(path, module))
+        || path.contains("__rust")
 }
 
 /// The first form of a function that fits, and whether the type's size is known.
 fn decide(function: &Function, size: u64, align: u64) -> Option<(Shape, Rc<Type>, bool)> {
-    let candidates = Form::of(function).flat_map(|form| form.shapes.iter().map(move |shape| (form, *shape)));
+    let candidates =
+        Form::of(function).flat_map(|form| form.shapes.iter().map(move |shape| (form, *shape)));
     for (form, shape) in candidates {
         let of = match function.parameter(form.parameter) {
             Some(of) => of.clone(),
@@ -147,11 +156,19 @@ fn is_unsized(name: &str) -> bool {
 /// A method, or a function generic over a type, may well allocate a value of that type, if the size is the same.
 fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Option<Found> {
     let parameters = function.parameters.iter().map(|parameter| &parameter.of);
-    let of = function.method_of.iter().chain(parameters).find(|of| Shape::One.fits(of, size, align) == Some(true))?;
-    let foreign = !["alloc", "core", "std", "hashbrown"].into_iter().any(|root| paths::is_within(&function.path, root));
+    let of = function
+        .method_of
+        .iter()
+        .chain(parameters)
+        .find(|of| Shape::One.fits(of, size, align) == Some(true))?;
+    let foreign = !["alloc", "core", "std", "hashbrown"]
+        .into_iter()
+        .any(|root| paths::is_within(&function.path, root));
     foreign.then(|| Found {
         shape: Shape::One,
         of: of.clone(),
+        size,
+        align,
         by: number,
         believed: number,
         confidence: Confidence::Guess,
@@ -186,7 +203,13 @@ fn level_mentions(stack: &mut Stack<'_>, first: usize, name: &str) -> bool {
     let end = stack.next_level(first).unwrap_or(stack.calls.len());
     let calls = stack.calls.get(first..end).unwrap_or_default();
     calls.iter().any(|call| {
-        let parameters = call.function.parameters.iter().map(|parameter| &parameter.of);
-        parameters.chain(&call.function.method_of).any(|of| of.name.contains(name))
+        let parameters = call
+            .function
+            .parameters
+            .iter()
+            .map(|parameter| &parameter.of);
+        parameters
+            .chain(&call.function.method_of)
+            .any(|of| of.name.contains(name))
     })
 }

@@ -32,7 +32,10 @@ impl Lines {
         lines.read_files(dwarf, unit);
         let mut rows = program.rows();
         while let Some((_, row)) = rows.next_row()? {
-            let line = row.line().filter(|_| !row.end_sequence()).map_or(0, |line| line.get());
+            let line = row
+                .line()
+                .filter(|_| !row.end_sequence())
+                .map_or(0, |line| line.get());
             lines.rows.push(Row {
                 address: row.address(),
                 line: u32::try_from(line).unwrap_or(0),
@@ -54,13 +57,21 @@ impl Lines {
             let Some(file) = header.file(number) else {
                 continue;
             };
-            let text = |value| dwarf.attr_string(unit, value).map(|text| text.to_string_lossy().into_owned());
+            let text = |value| {
+                dwarf
+                    .attr_string(unit, value)
+                    .map(|text| text.to_string_lossy().into_owned())
+            };
             let Ok(name) = text(file.path_name()) else {
                 continue;
             };
             // Directory 0 is the one the compiler ran in: a path relative to it reads better.
-            let directory = file.directory(header).filter(|_| file.directory_index() != 0);
-            let directory = directory.and_then(|value| text(value).ok()).unwrap_or_default();
+            let directory = file
+                .directory(header)
+                .filter(|_| file.directory_index() != 0);
+            let directory = directory
+                .and_then(|value| text(value).ok())
+                .unwrap_or_default();
             self.files.insert(number, join(&directory, &name).into());
         }
     }
@@ -92,7 +103,11 @@ mod tests {
 
     #[test]
     fn a_line_holds_until_the_next_and_not_beyond_its_sequence() {
-        let row = |address, line| Row { address, line, file: 1 };
+        let row = |address, line| Row {
+            address,
+            line,
+            file: 1,
+        };
         let lines = Lines {
             rows: vec![row(10, 3), row(14, 5), row(20, 0), row(30, 9)],
             files: HashMap::from([(1, "src/main.rs".into())]),

@@ -14,11 +14,17 @@ use super::types::Type;
 /// Takes the type from further out, as long as one function of a collection calls another.
 pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
     let mut number = found.by;
-    while stack.outer_of(number).is_some_and(|outer| hands_on(&outer.function)) {
+    while stack
+        .outer_of(number)
+        .is_some_and(|outer| hands_on(&outer.function, found.shape))
+    {
         let Some(next) = stack.next_level(number) else {
             return;
         };
-        let Some(of) = stack.call(next).and_then(|caller| same_in(&caller.function, found)) else {
+        let Some(of) = stack
+            .call(next)
+            .and_then(|caller| same_in(&caller.function, found))
+        else {
             return;
         };
         if of.name != found.of.name {
@@ -29,31 +35,69 @@ pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
     }
 }
 
-/// Whether a function's caller works on the same collection. A clone's caller holds what is cloned in another.
-fn hands_on(function: &Function) -> bool {
-    let collections = ["alloc::raw_vec", "alloc::vec", "alloc::collections", "hashbrown", "std::collections"];
-    let clones = ["clone", "to_vec", "from_elem"];
-    collections.into_iter().any(|module| is_within(&function.path, module))
-        && !clones.into_iter().any(|word| last_segment(&function.path).contains(word))
+const COLLECTIONS: &[&str] = &[
+    "alloc::raw_vec",
+    "alloc::vec",
+    "alloc::collections",
+    "hashbrown",
+    "std::collections",
+];
+const POINTERS: &[&str] = &["alloc::rc", "alloc::sync"];
+const VECTORS: &[&str] = &[
+    "alloc::vec",
+    "alloc::raw_vec",
+    "alloc::collections::vec_deque",
+    "alloc::collections::binary_heap",
+];
+
+/// Whether a function's caller works on the same collection. A vector's clone is often called for an item of another.
+fn hands_on(function: &Function, shape: Shape) -> bool {
+    let last = last_segment(&function.path);
+    let clones = ["clone", "to_vec", "from_elem"]
+        .into_iter()
+        .any(|word| last.contains(word));
+    match shape {
+        Shape::Counted | Shape::CountedItems => within(function, POINTERS),
+        Shape::Items => within(function, COLLECTIONS) && !clones,
+        Shape::One | Shape::Table | Shape::Text => within(function, COLLECTIONS),
+    }
 }
 
 /// The type that a block is of if this function allocated it, provided that it is laid out like the one found.
 fn same_in(caller: &Function, found: &Found) -> Option<Rc<Type>> {
+    let alike = |of: &&Rc<Type>| of.size == found.of.size && of.align == found.of.align;
     match found.shape {
-        Shape::Items => {
-            let holds = ["alloc::vec", "alloc::raw_vec", "alloc::collections::vec_deque", "alloc::collections::binary_heap"];
-            let of = parameter_within(caller, &holds, "T")?;
-            (of.size == found.of.size && of.align == found.of.align).then(|| of.clone())
+        Shape::Items => parameter_within(caller, VECTORS, "T")
+            .filter(alike)
+            .cloned(),
+        Shape::Counted => parameter_within(caller, POINTERS, "T")
+            .filter(alike)
+            .cloned(),
+        // Its helper is given the layout, and so serves items of any size.
+        Shape::CountedItems => {
+            let fits = |of: &&Rc<Type>| found.shape.fits(of, found.size, found.align) == Some(true);
+            parameter_within(caller, POINTERS, "T")
+                .filter(fits)
+                .cloned()
         }
         Shape::Table => same_pair(caller, found),
         Shape::One => same_node(caller, found),
-        Shape::Counted | Shape::CountedItems | Shape::Text => None,
+        Shape::Text => None,
     }
 }
 
-fn parameter_within<'a>(caller: &'a Function, modules: &[&str], name: &str) -> Option<&'a Rc<Type>> {
-    let within = modules.iter().any(|module| is_within(&caller.path, module));
-    caller.parameter(name).filter(|_| within)
+fn within(function: &Function, modules: &[&str]) -> bool {
+    modules
+        .iter()
+        .any(|module| is_within(&function.path, module))
+}
+
+fn parameter_within<'a>(
+    caller: &'a Function,
+    modules: &[&str],
+    name: &str,
+) -> Option<&'a Rc<Type>> {
+    caller.parameter(name).filter(|_| within(caller, modules))
 }
 
 /// A table holds pairs: its own functions name the pair, a map's the halves.
@@ -62,7 +106,10 @@ fn same_pair(caller: &Function, found: &Found) -> Option<Rc<Type>> {
         return (of.size == found.of.size).then(|| of.clone());
     }
     let maps = ["hashbrown::map", "std::collections::hash::map"];
-    let (key, value) = (parameter_within(caller, &maps, "K")?, parameter_within(caller, &maps, "V")?);
+    let (key, value) = (
+        parameter_within(caller, &maps, "K")?,
+        parameter_within(caller, &maps, "V")?,
+    );
     let (values, align) = (key.size?.checked_add(value.size?)?, found.of.align?.max(1));
     let fits = values.checked_next_multiple_of(align) == found.of.size;
     fits.then(|| renamed(&found.of, format!("({}, {})", key.name, value.name)))
@@ -71,7 +118,10 @@ fn same_pair(caller: &Function, found: &Found) -> Option<Rc<Type>> {
 /// A tree's nodes are generic over what its functions are.
 fn same_node(caller: &Function, found: &Found) -> Option<Rc<Type>> {
     let tree = ["alloc::collections::btree"];
-    let (key, value) = (parameter_within(caller, &tree, "K")?, parameter_within(caller, &tree, "V")?);
+    let (key, value) = (
+        parameter_within(caller, &tree, "K")?,
+        parameter_within(caller, &tree, "V")?,
+    );
     let (node, _) = split_generics(&found.of.name);
     let known = is_within(node, "alloc::collections::btree::node");
     known.then(|| renamed(&found.of, format!("{node}<{}, {}>", key.name, value.name)))

@@ -54,7 +54,12 @@ mod tests {
 
     #[test]
     fn every_build_that_lacks_something_is_told_the_line_that_mends_it() {
-        for missing in [Missing::Symbols, Missing::Debug, Missing::Types, Missing::Split] {
+        for missing in [
+            Missing::Symbols,
+            Missing::Debug,
+            Missing::Types,
+            Missing::Split,
+        ] {
             let gap = missing.gap("demo");
             assert!(gap.what.contains("demo"));
             assert!(gap.mend.unwrap().contains("[profile.release]"));

@@ -68,7 +68,12 @@ impl<'a> Resolver<'a> {
     /// For the program made up of these modules. Opens nothing yet.
     pub fn new(modules: Vec<Module>, files: &'a dyn Files) -> Resolver<'a> {
         let mut by_path: HashMap<_, Rc<OnceCell<Image>>> = HashMap::new();
-        let images = modules.iter().map(|module| by_path.entry(module.path.clone()).or_insert_with(Rc::default).clone());
+        let images = modules.iter().map(|module| {
+            by_path
+                .entry(module.path.clone())
+                .or_insert_with(Rc::default)
+                .clone()
+        });
         Resolver {
             files,
             images: images.collect(),
@@ -84,7 +89,10 @@ impl<'a> Resolver<'a> {
 
     /// The number of the module that an address of the process lies in, its object file, and the address there.
     fn locate(&self, address: u64) -> Option<(usize, &Image, u64)> {
-        let number = self.modules.iter().position(|module| module.contains(address))?;
+        let number = self
+            .modules
+            .iter()
+            .position(|module| module.contains(address))?;
         let module = self.modules.get(number)?;
         let open = || match self.files.open(&module.path) {
             Ok(bytes) => Image::open(bytes),
@@ -96,7 +104,12 @@ impl<'a> Resolver<'a> {
 
     /// The functions at one level of a stack, ready to be judged. `None`: the stack ends.
     fn calls(&self, site: &Site, level: usize) -> Option<Vec<Call>> {
-        let address = site.frames.get(level).filter(|_| level < LEVELS)?.0.wrapping_sub(1);
+        let address = site
+            .frames
+            .get(level)
+            .filter(|_| level < LEVELS)?
+            .0
+            .wrapping_sub(1);
         let Some((_, image, address)) = self.locate(address) else {
             return Some(Vec::new());
         };
@@ -117,11 +130,22 @@ impl<'a> Resolver<'a> {
 
     /// A function that was merged with another instance of itself, and the one that its caller meant: builds that keep thunks
     /// for merged functions name it in the call instruction.
-    fn instance(&self, site: &Site, level: usize, merged: Option<&Located>) -> Option<(Rc<Function>, Rc<Function>)> {
+    fn instance(
+        &self,
+        site: &Site,
+        level: usize,
+        merged: Option<&Located>,
+    ) -> Option<(Rc<Function>, Rc<Function>)> {
         let merged = merged?.function.clone();
         let (_, image, return_address) = self.locate(site.frames.get(level + 1)?.0)?;
-        let meant = image.functions_at(image.call_target(return_address)?).last()?.function.clone();
-        meant.is_other_instance_of(&merged).then_some((merged, meant))
+        let meant = image
+            .functions_at(image.call_target(return_address)?)
+            .last()?
+            .function
+            .clone();
+        meant
+            .is_other_instance_of(&merged)
+            .then_some((merged, meant))
     }
 
     fn infer(&self, site: &Site, size: u64, align: u64) -> Option<(Owner, Confidence)> {
@@ -147,7 +171,9 @@ impl<'a> Resolver<'a> {
             let (_, image, address) = self.locate(address.0.wrapping_sub(1))?;
             image.place_of_closure(address, path)
         });
-        self.places.borrow_mut().insert(path.to_string(), place.clone());
+        self.places
+            .borrow_mut()
+            .insert(path.to_string(), place.clone());
         place
     }
 
@@ -159,7 +185,11 @@ impl<'a> Resolver<'a> {
         let name = TypeName {
             full: owner.full.as_str().into(),
             short: self.shortener.shorten(&owner.full).into(),
-            payload: owner.payload.iter().map(|one| one.as_str().into()).collect(),
+            payload: owner
+                .payload
+                .iter()
+                .map(|one| one.as_str().into())
+                .collect(),
             confidence,
         };
         self.names.insert((owner, confidence), name.clone());
@@ -168,7 +198,10 @@ impl<'a> Resolver<'a> {
 
     /// Remembers that something would be known if the module that allocates were built otherwise.
     fn note_wanting(&mut self, site: &Site) {
-        let first = site.frames.first().and_then(|address| self.locate(address.0.wrapping_sub(1)));
+        let first = site
+            .frames
+            .first()
+            .and_then(|address| self.locate(address.0.wrapping_sub(1)));
         if let Some((number, ..)) = first {
             self.wanting.insert(number);
         }
@@ -200,7 +233,11 @@ impl Names for Resolver<'_> {
         }
         let address = return_address.0.wrapping_sub(1);
         let shown = match self.locate(address) {
-            Some((number, image, inside)) => frames::frames(&image.functions_at(inside), self.modules.get(number), inside),
+            Some((number, image, inside)) => frames::frames(
+                &image.functions_at(inside),
+                self.modules.get(number),
+                inside,
+            ),
             None => frames::frames(&[], None, address),
         };
         let shown: Rc<[Frame]> = shown.into();
@@ -211,8 +248,13 @@ impl Names for Resolver<'_> {
     fn gaps(&self) -> Vec<Gap> {
         let lacks = self.wanting.iter().flat_map(|number| {
             let (module, image) = (self.modules.get(*number), self.images.get(*number));
-            let missing = image.and_then(|image| image.get()).map(Image::missing).unwrap_or_default();
-            missing.into_iter().filter_map(move |missing| Some(missing.gap(&module?.name)))
+            let missing = image
+                .and_then(|image| image.get())
+                .map(Image::missing)
+                .unwrap_or_default();
+            missing
+                .into_iter()
+                .filter_map(move |missing| Some(missing.gap(&module?.name)))
         });
         lacks.collect::<BTreeSet<_>>().into_iter().collect()
     }
@@ -220,6 +262,8 @@ impl Names for Resolver<'_> {
 
 impl fmt::Debug for Resolver<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").field("modules", &self.modules).finish_non_exhaustive()
+        f.debug_struct("Resolver")
+            .field("modules", &self.modules)
+            .finish_non_exhaustive()
     }
 }

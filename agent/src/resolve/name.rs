@@ -64,8 +64,12 @@ impl Writer<'_> {
         let mut out = String::with_capacity(name.len());
         let mut rest = name;
         while let Some(at) = rest.find("_env#") {
-            let begin = rest[..at].rfind(['<', '(', '[', ' ', ',', '&', '*']).map_or(0, |before| before + 1);
-            let end = rest[at..].find('}').map_or(rest.len(), |close| at + close + 1);
+            let begin = rest[..at]
+                .rfind(['<', '(', '[', ' ', ',', '&', '*'])
+                .map_or(0, |before| before + 1);
+            let end = rest[at..]
+                .find('}')
+                .map_or(rest.len(), |close| at + close + 1);
             out.push_str(&rest[..begin]);
             out.push_str(&self.code(&rest[begin..end]));
             rest = &rest[end..];
@@ -95,12 +99,14 @@ impl Writer<'_> {
 
 /// The path of a function as its reader knows it: without the compiler's numbers for `impl` blocks and closures.
 pub(super) fn plain(path: &str) -> String {
-    let segments = path.split("::").filter_map(|segment| match segment.strip_prefix('{') {
-        None => Some(segment),
-        Some(made) if made.starts_with("closure") => Some("{closure}"),
-        Some(made) if made.starts_with("async_block") => Some("{async block}"),
-        Some(_) => None,
-    });
+    let segments = path
+        .split("::")
+        .filter_map(|segment| match segment.strip_prefix('{') {
+            None => Some(segment),
+            Some(made) if made.starts_with("closure") => Some("{closure}"),
+            Some(made) if made.starts_with("async_block") => Some("{async block}"),
+            Some(_) => None,
+        });
     segments.collect::<Vec<_>>().join("::")
 }
 
@@ -131,7 +137,8 @@ mod tests {
     use super::*;
 
     fn write(name: &str) -> String {
-        let place = |path: &str| (path == "a::f::{closure_env#1}").then(|| "src/pool.rs:42".to_string());
+        let place =
+            |path: &str| (path == "a::f::{closure_env#1}").then(|| "src/pool.rs:42".to_string());
         Writer { place: &place }.write(name)
     }
 
@@ -141,15 +148,27 @@ mod tests {
                     alloc::vec::Vec<a::B, alloc::alloc::Global>, std::hash::random::RandomState>";
         assert_eq!(write(name), "HashMap<String, Vec<a::B>>");
         assert_eq!(write("a::Global, x"), "a::Global, x");
-        assert_eq!(write("&mut [core::option::Option<a::B>; 4]"), "&mut [Option<a::B>; 4]");
+        assert_eq!(
+            write("&mut [core::option::Option<a::B>; 4]"),
+            "&mut [Option<a::B>; 4]"
+        );
     }
 
     #[test]
     fn code_is_named_by_its_place_or_its_function() {
-        assert_eq!(write("a::f::{closure_env#1}<T, U<V>>"), "closure at src/pool.rs:42");
+        assert_eq!(
+            write("a::f::{closure_env#1}<T, U<V>>"),
+            "closure at src/pool.rs:42"
+        );
         assert_eq!(write("a::f::{closure_env#0}"), "closure in a::f");
-        assert_eq!(write("x<a::{impl#3}::serve::{async_fn_env#0}, b>"), "x<async fn a::serve, b>");
-        assert_eq!(write("a::f::{closure#0}::{async_block_env#0}<T>"), "async block in a::f::{closure}");
+        assert_eq!(
+            write("x<a::{impl#3}::serve::{async_fn_env#0}, b>"),
+            "x<async fn a::serve, b>"
+        );
+        assert_eq!(
+            write("a::f::{closure#0}::{async_block_env#0}<T>"),
+            "async block in a::f::{closure}"
+        );
         assert_eq!(write("{closure_env#"), "closure in ");
     }
 }

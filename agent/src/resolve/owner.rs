@@ -19,7 +19,9 @@ pub(super) struct Owner {
 pub(super) fn owner(found: &Found, stack: &mut Stack<'_>, writer: &Writer<'_>) -> Owner {
     let name = found.of.name.as_str();
     match found.shape {
-        Shape::One if is_vec_macro(found, stack) => generic("Vec", &[array_element(name).unwrap_or(name)], writer),
+        Shape::One if is_vec_macro(found, stack) => {
+            generic("Vec", &[array_element(name).unwrap_or(name)], writer)
+        }
         Shape::One => one(name, writer),
         Shape::Items | Shape::Text => items(name, holder(found, stack), writer),
         Shape::Counted => generic(pointer(found, stack), &[name], writer),
@@ -41,7 +43,9 @@ fn pointer(found: &Found, stack: &mut Stack<'_>) -> &'static str {
 
 /// `vec![a, b]` boxes an array and makes a vector of it.
 fn is_vec_macro(found: &Found, stack: &mut Stack<'_>) -> bool {
-    let by = stack.call(found.by).map(|call| last_segment(&call.function.path).to_string());
+    let by = stack
+        .call(found.by)
+        .map(|call| last_segment(&call.function.path).to_string());
     array_element(&found.of.name).is_some() && by.is_some_and(|by| by.starts_with("new_uninit"))
 }
 
@@ -52,13 +56,16 @@ fn one(name: &str, writer: &Writer<'_>) -> Owner {
         "alloc::sync::ArcInner" => generic("Arc", &arguments, writer),
         "alloc::rc::RcInner" | "alloc::rc::RcBox" => generic("Rc", &arguments, writer),
         "alloc::collections::linked_list::Node" => generic("LinkedList", &arguments, writer),
-        "alloc::collections::btree::node::LeafNode" | "alloc::collections::btree::node::InternalNode" => {
-            match arguments.as_slice() {
-                [key, "alloc::collections::btree::set_val::SetValZST"] => generic("BTreeSet", &[key], writer),
-                _ => generic("BTreeMap", &arguments, writer),
+        "alloc::collections::btree::node::LeafNode"
+        | "alloc::collections::btree::node::InternalNode" => match arguments.as_slice() {
+            [key, "alloc::collections::btree::set_val::SetValZST"] => {
+                generic("BTreeSet", &[key], writer)
             }
+            _ => generic("BTreeMap", &arguments, writer),
+        },
+        "tokio::runtime::task::core::Cell" => {
+            task(arguments.first().copied().unwrap_or(name), writer)
         }
-        "tokio::runtime::task::core::Cell" => task(arguments.first().copied().unwrap_or(name), writer),
         _ => generic("Box", &[name], writer),
     }
 }
@@ -71,7 +78,10 @@ fn task(future: &str, writer: &Writer<'_>) -> Owner {
         _ => future,
     };
     let written = writer.write(inner);
-    let name = written.strip_prefix("async fn ").unwrap_or(&written).to_string();
+    let name = written
+        .strip_prefix("async fn ")
+        .unwrap_or(&written)
+        .to_string();
     let payload = vec![name.clone()];
     let full = match name.starts_with("async block") {
         true => format!("task {{{name}}}"),
@@ -100,14 +110,28 @@ fn items(name: &str, held: Option<(Holder, usize)>, writer: &Writer<'_>) -> Owne
 }
 
 /// A hash table holds pairs; a set's have nothing as their second half.
-fn table(name: &str, held: Option<(Holder, usize)>, stack: &mut Stack<'_>, writer: &Writer<'_>) -> Owner {
-    let pair = name.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).map(split_list);
+fn table(
+    name: &str,
+    held: Option<(Holder, usize)>,
+    stack: &mut Stack<'_>,
+    writer: &Writer<'_>,
+) -> Owner {
+    let pair = name
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+        .map(split_list);
     let pair = pair.filter(|pair| pair.len() == 2);
     match (held, pair.as_deref()) {
         (Some((Holder::IndexMap | Holder::IndexSet, by)), _) => index_table(stack, by, writer),
-        (Some((Holder::HashbrownSet, _)), Some([key, _])) => generic("hashbrown::HashSet", &[key], writer),
-        (Some((Holder::HashbrownMap, _)), Some(pair)) => generic("hashbrown::HashMap", pair, writer),
-        (Some((Holder::HashSet, _)) | None, Some([key, "()"])) => generic("HashSet", &[key], writer),
+        (Some((Holder::HashbrownSet, _)), Some([key, _])) => {
+            generic("hashbrown::HashSet", &[key], writer)
+        }
+        (Some((Holder::HashbrownMap, _)), Some(pair)) => {
+            generic("hashbrown::HashMap", pair, writer)
+        }
+        (Some((Holder::HashSet, _)) | None, Some([key, "()"])) => {
+            generic("HashSet", &[key], writer)
+        }
         (_, Some(pair)) => generic("HashMap", pair, writer),
         (_, None) => generic("hashbrown::HashTable", &[name], writer),
     }
@@ -115,8 +139,16 @@ fn table(name: &str, held: Option<(Holder, usize)>, stack: &mut Stack<'_>, write
 
 /// The table of an `IndexMap` holds positions; its functions say of what.
 fn index_table(stack: &mut Stack<'_>, by: usize, writer: &Writer<'_>) -> Owner {
-    let parameters = stack.call(by).map(|call| call.function.parameters.clone()).unwrap_or_default();
-    let named = |name: &str| parameters.iter().find(|one| one.name == name).map(|one| one.of.name.as_str());
+    let parameters = stack
+        .call(by)
+        .map(|call| call.function.parameters.clone())
+        .unwrap_or_default();
+    let named = |name: &str| {
+        parameters
+            .iter()
+            .find(|one| one.name == name)
+            .map(|one| one.of.name.as_str())
+    };
     match (named("K"), named("V"), named("T")) {
         (Some(key), Some(value), _) => index_map(&[key, value], writer),
         (_, _, Some(item)) => index_map(&[item, "()"], writer),
@@ -132,7 +164,11 @@ fn index_map(arguments: &[&str], writer: &Writer<'_>) -> Owner {
 }
 
 fn generic(owner: &str, arguments: &[&str], writer: &Writer<'_>) -> Owner {
-    let payload: Vec<String> = arguments.iter().map(|name| writer.write(initialised(name))).filter(|name| !name.is_empty()).collect();
+    let payload: Vec<String> = arguments
+        .iter()
+        .map(|name| writer.write(initialised(name)))
+        .filter(|name| !name.is_empty())
+        .collect();
     let full = format!("{owner}<{}>", payload.join(", "));
     Owner { full, payload }
 }
@@ -147,7 +183,9 @@ fn slice(pointer: &str, name: &str, writer: &Writer<'_>) -> Owner {
 
 /// What was allocated before its value was made is that value's all the same.
 fn initialised(name: &str) -> &str {
-    let inner = name.strip_prefix("core::mem::maybe_uninit::MaybeUninit<").and_then(|rest| rest.strip_suffix('>'));
+    let inner = name
+        .strip_prefix("core::mem::maybe_uninit::MaybeUninit<")
+        .and_then(|rest| rest.strip_suffix('>'));
     inner.unwrap_or(name)
 }
 
@@ -166,6 +204,9 @@ pub(super) fn bytes() -> Owner {
 
 /// `T` of `[T; 3]`.
 fn array_element(name: &str) -> Option<&str> {
-    let (element, _) = name.strip_prefix('[')?.strip_suffix(']')?.rsplit_once(';')?;
+    let (element, _) = name
+        .strip_prefix('[')?
+        .strip_suffix(']')?
+        .rsplit_once(';')?;
     Some(element.trim())
 }

@@ -27,7 +27,9 @@ pub(super) fn split_list(text: &str) -> Vec<&str> {
 
 /// Where the bracket that was open before this text closes.
 pub(super) fn closing(text: &str) -> Option<usize> {
-    depths(text).find(|(_, _, depth)| *depth < 0).map(|(at, ..)| at)
+    depths(text)
+        .find(|(_, _, depth)| *depth < 0)
+        .map(|(at, ..)| at)
 }
 
 /// A path without any generic arguments: `a::B<X>::c<Y>` is `a::B::c`.
@@ -44,7 +46,8 @@ pub(super) fn without_generics(text: &str) -> String {
 
 /// Whether a path lies in a module, or is it.
 pub(super) fn is_within(path: &str, module: &str) -> bool {
-    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    path.strip_prefix(module)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// The last segment of a path.
@@ -93,7 +96,10 @@ mod tests {
         assert_eq!(path, "a::Map");
         assert_eq!(args, ["(u8, b::C<D, E>)", "fn(x, y) -> z"]);
         assert_eq!(split_generics("a::B"), ("a::B", vec![]));
-        assert_eq!(split_generics("a::B<unclosed, x"), ("a::B", vec!["unclosed", "x"]));
+        assert_eq!(
+            split_generics("a::B<unclosed, x"),
+            ("a::B", vec!["unclosed", "x"])
+        );
     }
 
     #[test]

@@ -22,7 +22,13 @@ impl Shortener {
         for kept in 1..parts.len() {
             let short = parts[parts.len() - kept..].join("::");
             let speaks = !last_segment(&short).starts_with('{') || kept > 1;
-            if speaks && self.meant.entry(short.clone()).or_insert_with(|| path.to_string()) == path {
+            if speaks
+                && self
+                    .meant
+                    .entry(short.clone())
+                    .or_insert_with(|| path.to_string())
+                    == path
+            {
                 return short;
             }
         }
@@ -38,16 +44,28 @@ mod tests {
     fn paths_shrink_until_another_would_be_meant() {
         let mut shortener = Shortener::default();
         assert_eq!(shortener.shorten("Arc<demo::cache::Entity>"), "Arc<Entity>");
-        assert_eq!(shortener.shorten("Vec<demo::store::Entity>"), "Vec<store::Entity>");
+        assert_eq!(
+            shortener.shorten("Vec<demo::store::Entity>"),
+            "Vec<store::Entity>"
+        );
         assert_eq!(shortener.shorten("Arc<demo::cache::Entity>"), "Arc<Entity>");
-        assert_eq!(shortener.shorten("HashMap<String, u64>"), "HashMap<String, u64>");
+        assert_eq!(
+            shortener.shorten("HashMap<String, u64>"),
+            "HashMap<String, u64>"
+        );
     }
 
     #[test]
     fn what_is_no_path_stays() {
         let mut shortener = Shortener::default();
-        assert_eq!(shortener.shorten("Box<closure at src/pool.rs:42>"), "Box<closure at src/pool.rs:42>");
+        assert_eq!(
+            shortener.shorten("Box<closure at src/pool.rs:42>"),
+            "Box<closure at src/pool.rs:42>"
+        );
         assert_eq!(shortener.shorten("task demo::net::serve"), "task serve");
-        assert_eq!(shortener.shorten("Box<closure in a::run::{closure}>"), "Box<closure in run::{closure}>");
+        assert_eq!(
+            shortener.shorten("Box<closure in a::run::{closure}>"),
+            "Box<closure in run::{closure}>"
+        );
     }
 }

@@ -24,7 +24,10 @@ fn layout(name: &str) -> Option<(u64, u64)> {
         "u128" | "i128" => (16, 16),
         "()" => (0, 1),
         "&str" => (16, 8),
-        "alloc::string::String" | "alloc::vec::Vec" | "std::path::PathBuf" | "std::ffi::os_str::OsString" => (24, 8),
+        "alloc::string::String"
+        | "alloc::vec::Vec"
+        | "std::path::PathBuf"
+        | "std::ffi::os_str::OsString" => (24, 8),
         "alloc::boxed::Box" | "alloc::rc::Rc" | "alloc::sync::Arc" => pointer(arguments.first()?)?,
         _ => return None,
     })

@@ -48,7 +48,9 @@ fn split_as(subject: &str) -> (&str, &str) {
         let open = subject[..*at].matches('<').count();
         open == subject[..*at].matches('>').count() - subject[..*at].matches("->").count()
     });
-    at.map_or((subject, ""), |at| (&subject[..at], &subject[at + " as ".len()..]))
+    at.map_or((subject, ""), |at| {
+        (&subject[..at], &subject[at + " as ".len()..])
+    })
 }
 
 fn path_of(of: &str, rest: &str) -> String {
@@ -91,7 +93,10 @@ mod tests {
         assert_eq!(push.path, "alloc::vec::Vec::push");
         assert_eq!(push.parameter("T").unwrap().name, "u8");
         let from = function("alloc::vec::from_elem::<u32>");
-        assert_eq!((from.path.as_str(), from.parameter("T").unwrap().size), ("alloc::vec::from_elem", Some(4)));
+        assert_eq!(
+            (from.path.as_str(), from.parameter("T").unwrap().size),
+            ("alloc::vec::from_elem", Some(4))
+        );
         let clone = function("<alloc::vec::Vec<(a::B, u8)> as core::clone::Clone>::clone");
         assert_eq!(clone.path, "alloc::vec::Vec::clone");
         assert_eq!(clone.parameter("T").unwrap().name, "(a::B, u8)");
@@ -111,15 +116,26 @@ mod tests {
             symbol: symbol.into(),
             ..Function::default()
         };
-        assert_eq!(displayed(&function("demo::serve::{async_fn#0}", "")), "demo::serve");
-        assert_eq!(displayed(&function("demo::run::{closure#2}", "")), "demo::run::{closure}");
+        assert_eq!(
+            displayed(&function("demo::serve::{async_fn#0}", "")),
+            "demo::serve"
+        );
+        assert_eq!(
+            displayed(&function("demo::run::{closure#2}", "")),
+            "demo::run::{closure}"
+        );
         let symbol = "<demo::Set<T> as core::ops::Drop>::drop";
-        assert_eq!(displayed(&function("demo::{impl#4}::drop", symbol)), "<demo::Set as core::ops::Drop>::drop");
+        assert_eq!(
+            displayed(&function("demo::{impl#4}::drop", symbol)),
+            "<demo::Set as core::ops::Drop>::drop"
+        );
     }
 
     #[test]
     fn broken_names_are_taken_as_they_are() {
-        for text in ["<", "<<<", ">", "<a as ", "a<b", "_R", "<-> as >", "", "[", "<[T"] {
+        for text in [
+            "<", "<<<", ">", "<a as ", "a<b", "_R", "<-> as >", "", "[", "<[T",
+        ] {
             function(text);
         }
     }

@@ -37,7 +37,10 @@ impl Types {
         if let Some(known) = self.0.borrow().get(&die) {
             return known.clone();
         }
-        let read = depth.checked_sub(1).and_then(|depth| self.describe(debug, die, depth)).map(Rc::new);
+        let read = depth
+            .checked_sub(1)
+            .and_then(|depth| self.describe(debug, die, depth))
+            .map(Rc::new);
         self.0.borrow_mut().insert(die, read.clone());
         read
     }
@@ -54,7 +57,9 @@ impl Types {
             dw::DW_TAG_pointer_type | dw::DW_TAG_subroutine_type => {
                 (found.size, found.align) = (Some(WORD), Some(WORD));
             }
-            dw::DW_TAG_base_type | dw::DW_TAG_enumeration_type => found.align = found.align.or(found.size),
+            dw::DW_TAG_base_type | dw::DW_TAG_enumeration_type => {
+                found.align = found.align.or(found.size)
+            }
             dw::DW_TAG_array_type => found = self.array(debug, die, &entry, depth)?,
             _ => {}
         }
@@ -67,11 +72,19 @@ impl Types {
     fn array(&self, debug: &Debug, die: Die, entry: &Entry, depth: usize) -> Option<Type> {
         let element = debug.target(die, entry.attr_value(dw::DW_AT_type)?)?;
         let element = self.read_nested(debug, element, depth)?;
-        let count = debug.children(die, dw::DW_TAG_subrange_type).first().and_then(|range| {
-            let last = || range.attr_value(dw::DW_AT_upper_bound)?.udata_value()?.checked_add(1);
-            let count = || range.attr_value(dw::DW_AT_count)?.udata_value();
-            count().or_else(last)
-        })?;
+        let count = debug
+            .children(die, dw::DW_TAG_subrange_type)
+            .first()
+            .and_then(|range| {
+                let last = || {
+                    range
+                        .attr_value(dw::DW_AT_upper_bound)?
+                        .udata_value()?
+                        .checked_add(1)
+                };
+                let count = || range.attr_value(dw::DW_AT_count)?.udata_value();
+                count().or_else(last)
+            })?;
         Some(Type {
             name: format!("[{}; {count}]", element.name),
             size: element.size.and_then(|size| size.checked_mul(count)),
@@ -84,7 +97,10 @@ impl Types {
 const WORD: u64 = 8;
 
 fn has_path(tag: gimli::DwTag) -> bool {
-    matches!(tag, dw::DW_TAG_structure_type | dw::DW_TAG_enumeration_type | dw::DW_TAG_union_type)
+    matches!(
+        tag,
+        dw::DW_TAG_structure_type | dw::DW_TAG_enumeration_type | dw::DW_TAG_union_type
+    )
 }
 
 /// The path of what encloses an entry, generics left out.
@@ -92,7 +108,9 @@ pub(super) fn scope(debug: &Debug, die: Die) -> String {
     let mut segments = Vec::new();
     let mut at = die;
     while let Some(parent) = debug.parent(at).filter(|_| segments.len() < DEPTH) {
-        let name = debug.entry(parent).and_then(|entry| debug.name(parent.unit, &entry));
+        let name = debug
+            .entry(parent)
+            .and_then(|entry| debug.name(parent.unit, &entry));
         segments.push(paths::without_generics(name.unwrap_or("{unnamed}")));
         at = parent;
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
 
-use sigheap::internals::{Resolver, Address, Confidence, Names, Site, SiteId};
+use sigheap::internals::{Address, Confidence, Names, Resolver, Site, SiteId};
 
 use super::modules::{Disk, modules};
 use super::{Block, Case};
@@ -23,16 +23,34 @@ pub(crate) fn judge(cases: &[Case]) {
         for block in &case.blocks {
             let truth = truth(case, block);
             if seen.insert((block.stack.clone(), truth.clone())) {
-                mark(&mut resolver, sites.of(block), case, block, &truth, &mut score);
+                mark(
+                    &mut resolver,
+                    sites.of(block),
+                    case,
+                    block,
+                    &truth,
+                    &mut score,
+                );
             }
         }
     }
-    println!("{} distinct (stack, type) pairs in {:?}", seen.len(), begun.elapsed());
+    println!(
+        "{} distinct (stack, type) pairs in {:?}",
+        seen.len(),
+        begun.elapsed()
+    );
     println!("gaps: {:#?}", resolver.gaps());
     demand(&score);
 }
 
-fn mark(resolver: &mut Resolver<'_>, site: Site, case: &Case, block: &Block, truth: &str, score: &mut Score) {
+fn mark(
+    resolver: &mut Resolver<'_>,
+    site: Site,
+    case: &Case,
+    block: &Block,
+    truth: &str,
+    score: &mut Score,
+) {
     let (size, align) = (block.layout.size() as u64, block.layout.align() as u64);
     let named = resolver.type_of(&site, size, align);
     let row = score.entry(named.confidence).or_default();
@@ -40,12 +58,25 @@ fn mark(resolver: &mut Resolver<'_>, site: Site, case: &Case, block: &Block, tru
         row[0] += 1;
         return;
     }
-    row[if named.confidence == Confidence::Unknown { 2 } else { 1 }] += 1;
-    println!("[{}] is {truth}, was named {} ({}; {size} bytes)", case.label, named.full, named.confidence);
+    row[if named.confidence == Confidence::Unknown {
+        2
+    } else {
+        1
+    }] += 1;
+    println!(
+        "[{}] is {truth}, was named {} ({}; {size} bytes)",
+        case.label, named.full, named.confidence
+    );
     if std::env::var_os("STACKS").is_some() {
         for address in site.frames.iter().take(14) {
             for frame in resolver.frames(*address).iter() {
-                println!("      {}{} {}:{}", if frame.inlined { "  " } else { "* " }, frame.function, frame.file, frame.line);
+                println!(
+                    "      {}{} {}:{}",
+                    if frame.inlined { "  " } else { "* " },
+                    frame.function,
+                    frame.file,
+                    frame.line
+                );
             }
         }
     }
@@ -70,14 +101,19 @@ fn demand(score: &Score) {
 
 fn truth(case: &Case, block: &Block) -> String {
     let known = |address| case.truth.iter().find(|(at, _)| *at == address);
-    let (_, owner) = known(block.address).or_else(|| known(0)).unwrap_or_else(|| panic!("{}", case.label));
+    let (_, owner) = known(block.address)
+        .or_else(|| known(0))
+        .unwrap_or_else(|| panic!("{}", case.label));
     bare(owner)
 }
 
 /// Owners of the standard library are written without their paths.
 fn bare(name: &str) -> String {
     let owners = [
-        ("alloc::", "boxed::Box rc::Rc sync::Arc vec::Vec string::String"),
+        (
+            "alloc::",
+            "boxed::Box rc::Rc sync::Arc vec::Vec string::String",
+        ),
         ("core::", "option::Option cell::RefCell"),
         ("std::", "sync::poison::mutex::Mutex"),
     ];
@@ -101,7 +137,11 @@ impl Sites {
         let id = *self.0.entry(block.stack.clone()).or_insert(next);
         Site {
             id: SiteId(id),
-            frames: block.stack.iter().map(|address| Address(*address)).collect(),
+            frames: block
+                .stack
+                .iter()
+                .map(|address| Address(*address))
+                .collect(),
             ..Site::default()
         }
     }

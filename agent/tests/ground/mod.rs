@@ -27,7 +27,11 @@ macro_rules! case {
         let made = std::mem::ManuallyDrop::new(made.unwrap());
         let truth = $crate::ground::truth($truth, &*made);
         let label = $label;
-        $out.push($crate::ground::Case { label, blocks, truth });
+        $out.push($crate::ground::Case {
+            label,
+            blocks,
+            truth,
+        });
     }};
 }
 pub(crate) use case;

@@ -22,7 +22,11 @@ pub(crate) fn modules() -> Vec<Module> {
     let mut modules = Vec::new();
     for line in maps.lines() {
         let mut fields = line.split_whitespace();
-        let (range, mode, path) = (fields.next().unwrap(), fields.next().unwrap(), fields.nth(3));
+        let (range, mode, path) = (
+            fields.next().unwrap(),
+            fields.next().unwrap(),
+            fields.nth(3),
+        );
         let Some(path) = path.filter(|path| path.starts_with('/')) else {
             continue;
         };
@@ -35,7 +39,13 @@ pub(crate) fn modules() -> Vec<Module> {
         if mode.contains('x') {
             let bias = first.iter().find(|(known, _)| *known == path).unwrap().1;
             let (name, path) = (path.to_string(), PathBuf::from(path));
-            modules.push(Module { path, name, start, end, bias });
+            modules.push(Module {
+                path,
+                name,
+                start,
+                end,
+                bias,
+            });
         }
     }
     modules

@@ -48,7 +48,9 @@ unsafe impl GlobalAlloc for Recorder {
         // SAFETY: the caller's promises.
         let moved = unsafe { System.realloc(block, layout, size) };
         // SAFETY: the caller promises that the new size fits the alignment.
-        born(moved, unsafe { Layout::from_size_align_unchecked(size, layout.align()) });
+        born(moved, unsafe {
+            Layout::from_size_align_unchecked(size, layout.align())
+        });
         moved
     }
 }
@@ -58,7 +60,13 @@ fn born(block: *mut u8, layout: Layout) {
     let here = 0u8;
     quietly(|| {
         let (address, stack) = (block as usize, stack_above(&raw const here as usize));
-        LIVE.with_borrow_mut(|live| live.push(Block { address, layout, stack }));
+        LIVE.with_borrow_mut(|live| {
+            live.push(Block {
+                address,
+                layout,
+                stack,
+            })
+        });
     });
 }
 

@@ -130,15 +130,9 @@ macro_rules! idioms {
                 black_box(one) as *const T as usize != 0
             }
 
-            trait Speaks {
-                fn speak(&self) -> u64;
-            }
+            trait Speaks {}
 
-            impl Speaks for T {
-                fn speak(&self) -> u64 {
-                    size_of_val(self) as u64
-                }
-            }
+            impl Speaks for T {}
 
             pub(super) fn all(out: &mut Vec<Case>) {
                 owned(out);
@@ -157,11 +151,21 @@ macro_rules! idioms {
                 let boxed = || Box::new(one(1)).clone();
                 case!(out, "Box::clone", own("Box"), boxed());
                 case!(out, "Box::from", own("Box"), Box::<T>::from(one(1)));
-                case!(out, "Box<dyn>", own("Box"), Box::new(one(3)) as Box<dyn Speaks>);
+                case!(
+                    out,
+                    "Box<dyn>",
+                    own("Box"),
+                    Box::new(one(3)) as Box<dyn Speaks>
+                );
                 case!(out, "Rc::new", own("Rc"), Rc::new(one(4)));
                 case!(out, "Arc::new", own("Arc"), Arc::new(one(5)));
                 case!(out, "Arc::from", own("Arc"), Arc::<T>::from(one(5)));
-                case!(out, "Arc<dyn>", own("Arc"), Arc::new(one(6)) as Arc<dyn Speaks>);
+                case!(
+                    out,
+                    "Arc<dyn>",
+                    own("Arc"),
+                    Arc::new(one(6)) as Arc<dyn Speaks>
+                );
                 case!(out, "Rc::new_cyclic", own("Rc"), Rc::new_cyclic(|_| one(6)));
                 case!(out, "Arc::make_mut", own("Arc"), {
                     let first = Arc::new(one(1));
@@ -170,14 +174,29 @@ macro_rules! idioms {
                     (first, second)
                 });
                 let mutex = type_name::<Mutex<T>>();
-                case!(out, "Arc<Mutex>", rest(format!("Arc<{mutex}>")), Arc::new(Mutex::new(one(7))));
+                case!(
+                    out,
+                    "Arc<Mutex>",
+                    rest(format!("Arc<{mutex}>")),
+                    Arc::new(Mutex::new(one(7)))
+                );
                 let cell = type_name::<RefCell<T>>();
-                case!(out, "Rc<RefCell>", rest(format!("Rc<{cell}>")), Rc::new(RefCell::new(one(8))));
-                case!(out, "Vec<Rc>", |made: &Vec<Rc<T>>| {
-                    let mut known = vec![at(made.as_ptr(), format!("Vec<Rc<{t}>>"))];
-                    known.push((0, format!("Rc<{t}>")));
-                    known
-                }, (0..4).map(|seed| Rc::new(one(seed))).collect::<Vec<_>>());
+                case!(
+                    out,
+                    "Rc<RefCell>",
+                    rest(format!("Rc<{cell}>")),
+                    Rc::new(RefCell::new(one(8)))
+                );
+                case!(
+                    out,
+                    "Vec<Rc>",
+                    |made: &Vec<Rc<T>>| {
+                        let mut known = vec![at(made.as_ptr(), format!("Vec<Rc<{t}>>"))];
+                        known.push((0, format!("Rc<{t}>")));
+                        known
+                    },
+                    (0..4).map(|seed| Rc::new(one(seed))).collect::<Vec<_>>()
+                );
             }
 
             fn vectors(out: &mut Vec<Case>) {
@@ -186,7 +205,12 @@ macro_rules! idioms {
                 case!(out, "push", vec(), pushed());
                 case!(out, "vec![a, b]", vec(), vec![one(1), one(2), one(3)]);
                 case!(out, "vec![x; n]", vec(), vec![one(1); many().count()]);
-                case!(out, "with_capacity", vec(), Vec::<T>::with_capacity(many().count()));
+                case!(
+                    out,
+                    "with_capacity",
+                    vec(),
+                    Vec::<T>::with_capacity(many().count())
+                );
                 case!(out, "reserve", vec(), {
                     let mut all = Vec::<T>::new();
                     all.reserve(many().count());
@@ -198,8 +222,20 @@ macro_rules! idioms {
                     all
                 });
                 case!(out, "collect", vec(), many().map(one).collect::<Vec<_>>());
-                case!(out, "filter.collect", vec(), many().map(one).filter(keep).collect::<Vec<_>>());
-                case!(out, "collect Result", vec(), many().map(|seed| (seed < 99).then(|| one(seed)).ok_or(())).collect::<Result<Vec<_>, ()>>());
+                case!(
+                    out,
+                    "filter.collect",
+                    vec(),
+                    many().map(one).filter(keep).collect::<Vec<_>>()
+                );
+                case!(
+                    out,
+                    "collect Result",
+                    vec(),
+                    many()
+                        .map(|seed| (seed < 99).then(|| one(seed)).ok_or(()))
+                        .collect::<Result<Vec<_>, ()>>()
+                );
                 case!(out, "extend", vec(), {
                     let mut all = vec![one(9)];
                     all.extend(many().map(one));
@@ -237,43 +273,94 @@ macro_rules! idioms {
                     let rest = all.split_off(5);
                     (all, rest)
                 });
-                case!(out, "collect in place", vec(), pushed().into_iter().filter(keep).collect::<Vec<_>>());
+                case!(
+                    out,
+                    "collect in place",
+                    vec(),
+                    pushed().into_iter().filter(keep).collect::<Vec<_>>()
+                );
                 case!(out, "shrink_to_fit", vec(), {
                     let mut all = pushed();
                     all.shrink_to_fit();
                     all
                 });
-                case!(out, "Vec<Option<Box>>", rest(format!("Vec<Option<Box<{t}>>>")), {
-                    let mut all: Vec<Option<Box<T>>> = Vec::new();
-                    for _ in many() {
-                        all.push(None);
+                case!(
+                    out,
+                    "Vec<Option<Box>>",
+                    rest(format!("Vec<Option<Box<{t}>>>")),
+                    {
+                        let mut all: Vec<Option<Box<T>>> = Vec::new();
+                        for _ in many() {
+                            all.push(None);
+                        }
+                        all
                     }
-                    all
-                });
-                case!(out, "Vec<Vec>::clone", |made: &(Vec<Vec<T>>, Vec<Vec<T>>)| {
-                    let outer = format!("Vec<Vec<{t}>>");
-                    vec![at(made.0.as_ptr(), outer.clone()), at(made.1.as_ptr(), outer), (0, format!("Vec<{t}>"))]
-                }, {
-                    let all = vec![pushed(), pushed()];
-                    (all.clone(), all)
-                });
+                );
+                case!(
+                    out,
+                    "Vec<Vec>::clone",
+                    |made: &(Vec<Vec<T>>, Vec<Vec<T>>)| {
+                        let outer = format!("Vec<Vec<{t}>>");
+                        vec![
+                            at(made.0.as_ptr(), outer.clone()),
+                            at(made.1.as_ptr(), outer),
+                            (0, format!("Vec<{t}>")),
+                        ]
+                    },
+                    {
+                        let all = vec![pushed(), pushed()];
+                        (all.clone(), all)
+                    }
+                );
             }
 
             fn slices(out: &mut Vec<Case>) {
                 let t = type_name::<T>();
                 let slice = |owner: &str| rest(format!("{owner}<[{t}]>"));
-                case!(out, "Box<[T]>", slice("Box"), many().map(one).filter(keep).collect::<Box<[T]>>());
-                case!(out, "Arc<[T]> from Vec", slice("Arc"), Arc::<[T]>::from(pushed()));
-                case!(out, "Arc<[T]> collect", slice("Arc"), many().map(one).collect::<Arc<[T]>>());
-                case!(out, "Rc<[T]> from slice", slice("Rc"), Rc::<[T]>::from(&[one(1), one(2)][..]));
+                case!(
+                    out,
+                    "Box<[T]>",
+                    slice("Box"),
+                    many().map(one).filter(keep).collect::<Box<[T]>>()
+                );
+                case!(
+                    out,
+                    "Arc<[T]> from Vec",
+                    slice("Arc"),
+                    Arc::<[T]>::from(pushed())
+                );
+                case!(
+                    out,
+                    "Arc<[T]> collect",
+                    slice("Arc"),
+                    many().map(one).collect::<Arc<[T]>>()
+                );
+                case!(
+                    out,
+                    "Rc<[T]> from slice",
+                    slice("Rc"),
+                    Rc::<[T]>::from(&[one(1), one(2)][..])
+                );
             }
 
             fn maps(out: &mut Vec<Case>) {
                 let t = type_name::<T>();
                 let map = |owner: &str, key: &str| rest(format!("{owner}<{key}, {t}>"));
                 case!(out, "HashMap::insert", map("HashMap", "u64"), inserted());
-                case!(out, "HashMap::with_capacity", map("HashMap", "u64"), HashMap::<u64, T>::with_capacity(many().count()));
-                case!(out, "HashMap collect", map("HashMap", "u64"), many().map(|seed| (seed, one(seed))).collect::<HashMap<_, _>>());
+                case!(
+                    out,
+                    "HashMap::with_capacity",
+                    map("HashMap", "u64"),
+                    HashMap::<u64, T>::with_capacity(many().count())
+                );
+                case!(
+                    out,
+                    "HashMap collect",
+                    map("HashMap", "u64"),
+                    many()
+                        .map(|seed| (seed, one(seed)))
+                        .collect::<HashMap<_, _>>()
+                );
                 case!(out, "HashMap::entry", map("HashMap", "u32"), {
                     let mut all = HashMap::<u32, T>::new();
                     for seed in many() {
@@ -285,14 +372,33 @@ macro_rules! idioms {
                     let all = inserted();
                     (all.clone(), all)
                 });
-                case!(out, "HashSet", rest(format!("HashSet<{t}>")), many().map(one).collect::<HashSet<_>>());
+                case!(
+                    out,
+                    "HashSet",
+                    rest(format!("HashSet<{t}>")),
+                    many().map(one).collect::<HashSet<_>>()
+                );
                 case!(out, "HashSet::insert", rest(format!("HashSet<{t}>")), {
                     let mut all = HashSet::new();
                     all.insert(one(1));
                     all
                 });
-                case!(out, "hashbrown", map("hashbrown::HashMap", "u64"), many().map(|seed| (seed, one(seed))).collect::<hashbrown::HashMap<_, _>>());
-                case!(out, "IndexMap", map("IndexMap", "u64"), many().map(|seed| (seed, one(seed))).collect::<indexmap::IndexMap<_, _>>());
+                case!(
+                    out,
+                    "hashbrown",
+                    map("hashbrown::HashMap", "u64"),
+                    many()
+                        .map(|seed| (seed, one(seed)))
+                        .collect::<hashbrown::HashMap<_, _>>()
+                );
+                case!(
+                    out,
+                    "IndexMap",
+                    map("IndexMap", "u64"),
+                    many()
+                        .map(|seed| (seed, one(seed)))
+                        .collect::<indexmap::IndexMap<_, _>>()
+                );
                 case!(out, "BTreeMap::insert", map("BTreeMap", "u64"), {
                     let mut all = BTreeMap::new();
                     for seed in many() {
@@ -300,12 +406,26 @@ macro_rules! idioms {
                     }
                     all
                 });
-                case!(out, "BTreeMap collect", map("BTreeMap", "u64"), many().map(|seed| (seed, one(seed))).collect::<BTreeMap<_, _>>());
+                case!(
+                    out,
+                    "BTreeMap collect",
+                    map("BTreeMap", "u64"),
+                    many()
+                        .map(|seed| (seed, one(seed)))
+                        .collect::<BTreeMap<_, _>>()
+                );
                 case!(out, "BTreeMap::clone", map("BTreeMap", "u64"), {
-                    let all = many().map(|seed| (seed, one(seed))).collect::<BTreeMap<_, _>>();
+                    let all = many()
+                        .map(|seed| (seed, one(seed)))
+                        .collect::<BTreeMap<_, _>>();
                     (all.clone(), all)
                 });
-                case!(out, "BTreeSet", rest(format!("BTreeSet<{t}>")), many().map(one).collect::<BTreeSet<_>>());
+                case!(
+                    out,
+                    "BTreeSet",
+                    rest(format!("BTreeSet<{t}>")),
+                    many().map(one).collect::<BTreeSet<_>>()
+                );
             }
 
             fn others(out: &mut Vec<Case>) {
@@ -318,7 +438,12 @@ macro_rules! idioms {
                     }
                     all
                 });
-                case!(out, "VecDeque::with_capacity", own("VecDeque"), VecDeque::<T>::with_capacity(many().count()));
+                case!(
+                    out,
+                    "VecDeque::with_capacity",
+                    own("VecDeque"),
+                    VecDeque::<T>::with_capacity(many().count())
+                );
                 case!(out, "BinaryHeap::push", own("BinaryHeap"), {
                     let mut all = BinaryHeap::new();
                     for seed in many() {
@@ -326,7 +451,12 @@ macro_rules! idioms {
                     }
                     all
                 });
-                case!(out, "LinkedList", own("LinkedList"), many().map(one).collect::<LinkedList<_>>());
+                case!(
+                    out,
+                    "LinkedList",
+                    own("LinkedList"),
+                    many().map(one).collect::<LinkedList<_>>()
+                );
             }
         }
     };

@@ -52,9 +52,9 @@ fn futures(out: &mut Vec<Case>) {
     );
     let captured = black_box([1u64, 2, 3]);
     let line = line!() + 1;
-    let block = async move { serve(captured[0], [2; 4]).await };
+    let block = || async move { serve(captured[0], [2; 4]).await };
     let task = format!("task {{async block at {}:{line}}}", file!());
-    case!(out, "spawn block", rest(task), runtime.spawn(block));
+    case!(out, "spawn block", rest(task), runtime.spawn(block()));
     case!(
         out,
         "oneshot",

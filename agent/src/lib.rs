@@ -11,6 +11,8 @@ mod os;
 #[cfg(sigheap_supported)]
 mod pause;
 mod report;
+#[cfg(sigheap_supported)]
+mod resolve;
 mod session;
 mod track;
 
@@ -22,6 +24,7 @@ pub use track::Heap;
 #[cfg(sigheap_supported)]
 pub mod internals {
     pub use crate::heap::*;
+    pub use crate::resolve::Resolver;
     pub use crate::track::{
         Stats, arena, block_at, defer_stop, epoch, for_each_block, for_each_own_range, forget,
         present, set_epoch, set_stop_hook, site, slots_taken, stats,

@@ -1,0 +1,376 @@
+//! `resolve`: the debug information of one object file, read lazily: a unit is indexed when one of its addresses is asked for.
+//! Reads bytes, nothing else. Whatever is damaged is skipped and noted.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt;
+
+use gimli::{
+    Attribute, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice,
+    LittleEndian, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
+};
+
+use super::index::{Covered, Index};
+use super::lines::Lines;
+use super::object::{Object, ObjectError};
+
+/// Bytes of a section.
+pub(super) type Slice = EndianSlice<'static, LittleEndian>;
+/// A value of an attribute.
+pub(super) type Value = AttributeValue<Slice>;
+/// A debugging information entry with its attributes.
+pub(super) type Entry = DebuggingInformationEntry<Slice>;
+
+/// The debug information of one object file.
+pub(super) struct Debug {
+    dwarf: Dwarf<Slice>,
+    /// In order of their offsets.
+    units: Vec<LazyUnit>,
+    /// What `.debug_aranges` says, in order of addresses.
+    listed: Vec<Covered<usize>>,
+    /// The same for the units it leaves out; found when it is first needed.
+    unlisted: OnceCell<Vec<Covered<usize>>>,
+    damaged: Cell<bool>,
+    split: Cell<bool>,
+}
+
+/// Where an entry stands: the number of its unit and its offset there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Die {
+    pub(super) unit: usize,
+    pub(super) offset: usize,
+}
+
+/// A unit, parsed when first asked for.
+struct LazyUnit {
+    header: UnitHeader<Slice>,
+    /// Where it begins in its section.
+    start: usize,
+    parsed: OnceCell<Option<ParsedUnit>>,
+}
+
+/// A unit with what is known of it so far.
+pub(super) struct ParsedUnit {
+    pub(super) unit: Unit<Slice>,
+    index: OnceCell<Index>,
+    lines: OnceCell<Lines>,
+}
+
+impl Debug {
+    /// Finds the units; parses none of them. `None`: the file has no debug information.
+    pub(super) fn open(object: &Object) -> Result<Option<Self>, ObjectError> {
+        let load = |id: SectionId| {
+            object
+                .section(id.name())
+                .map(|bytes| EndianSlice::new(bytes, LittleEndian))
+        };
+        let dwarf = Dwarf::load(load)?;
+        let aranges = DebugAranges::new(object.section(".debug_aranges")?, LittleEndian);
+        let mut debug = Debug {
+            dwarf,
+            units: Vec::new(),
+            listed: Vec::new(),
+            unlisted: OnceCell::new(),
+            damaged: Cell::new(false),
+            split: Cell::new(false),
+        };
+        debug.find_units();
+        debug.listed = debug.read_aranges(&aranges);
+        Ok((!debug.units.is_empty()).then_some(debug))
+    }
+
+    fn find_units(&mut self) {
+        let mut headers = self.dwarf.units();
+        while let Some(header) = self.note(headers.next()).flatten() {
+            let Some(start) = header.debug_info_offset() else {
+                continue;
+            };
+            self.units.push(LazyUnit {
+                header,
+                start: start.0,
+                parsed: OnceCell::new(),
+            });
+        }
+    }
+
+    fn read_aranges(&self, aranges: &DebugAranges<Slice>) -> Vec<Covered<usize>> {
+        let mut listed = Vec::new();
+        let mut headers = aranges.headers();
+        while let Some(header) = self.note(headers.next()).flatten() {
+            let Some(unit) = self.unit_at(header.debug_info_offset().0) else {
+                continue;
+            };
+            let mut entries = header.entries();
+            while let Some(entry) = self.note(entries.next()).flatten() {
+                listed.extend(Covered::new(entry.range(), unit));
+            }
+        }
+        listed.sort_unstable();
+        listed
+    }
+
+    /// The function whose code covers an address.
+    pub(super) fn function_at(&self, address: u64) -> Option<Die> {
+        let listed = Covered::find(&self.listed, address);
+        let units = match listed.is_empty() {
+            false => listed,
+            true => Covered::find(self.unlisted(), address),
+        };
+        units.into_iter().find_map(|unit| {
+            let offset = self.index(unit)?.function_at(address)?;
+            Some(Die { unit, offset })
+        })
+    }
+
+    /// Whether the code at an address was compiled without optimisation.
+    pub(super) fn is_unoptimised_at(&self, address: u64) -> bool {
+        let function = self.function_at(address);
+        function
+            .and_then(|function| self.index(function.unit))
+            .is_some_and(Index::is_unoptimised)
+    }
+
+    fn unlisted(&self) -> &[Covered<usize>] {
+        self.unlisted.get_or_init(|| {
+            let mut known = vec![false; self.units.len()];
+            for one in &self.listed {
+                known[one.of] = true;
+            }
+            let left_out = (0..self.units.len()).filter(|unit| !known[*unit]);
+            let mut found: Vec<_> = left_out.flat_map(|unit| self.ranges_of(unit)).collect();
+            found.sort_unstable();
+            found
+        })
+    }
+
+    fn ranges_of(&self, number: usize) -> Vec<Covered<usize>> {
+        let mut found = Vec::new();
+        let Some(parsed) = self.unit(number) else {
+            return found;
+        };
+        if let Some(mut ranges) = self.note(self.dwarf.unit_ranges(&parsed.unit)) {
+            while let Some(range) = self.note(ranges.next()).flatten() {
+                found.extend(Covered::new(range, number));
+            }
+        }
+        found
+    }
+
+    /// A unit, parsed.
+    pub(super) fn unit(&self, number: usize) -> Option<&ParsedUnit> {
+        let lazy = self.units.get(number)?;
+        let parse = || {
+            let unit = self.note(self.dwarf.unit(lazy.header))?;
+            if unit.dwo_id.is_some() {
+                self.split.set(true);
+            }
+            Some(ParsedUnit {
+                unit,
+                index: OnceCell::new(),
+                lines: OnceCell::new(),
+            })
+        };
+        lazy.parsed.get_or_init(parse).as_ref()
+    }
+
+    fn index(&self, number: usize) -> Option<&Index> {
+        let parsed = self.unit(number)?;
+        let build = || {
+            self.note(Index::build(&self.dwarf, &parsed.unit))
+                .unwrap_or_default()
+        };
+        Some(parsed.index.get_or_init(build))
+    }
+
+    /// The bodies of closures and async blocks of a unit that have this name: `{closure#0}`.
+    pub(super) fn bodies(&self, unit: usize, name: &str) -> impl Iterator<Item = Die> {
+        let bodies = self.index(unit).map(Index::bodies).unwrap_or_default();
+        bodies
+            .iter()
+            .filter(move |(_, of)| *of == name.as_bytes())
+            .map(move |(offset, _)| Die {
+                unit,
+                offset: *offset as usize,
+            })
+    }
+
+    /// The line table of a unit.
+    pub(super) fn lines(&self, number: usize) -> Option<&Lines> {
+        let parsed = self.unit(number)?;
+        let build = || {
+            self.note(Lines::read(&self.dwarf, &parsed.unit))
+                .unwrap_or_default()
+        };
+        Some(parsed.lines.get_or_init(build))
+    }
+
+    /// The nearest enclosing namespace, type or function.
+    pub(super) fn parent(&self, die: Die) -> Option<Die> {
+        let offset = self.index(die.unit)?.parent_of(die.offset)?;
+        Some(Die { offset, ..die })
+    }
+
+    /// An entry with its attributes.
+    pub(super) fn entry(&self, die: Die) -> Option<Entry> {
+        self.note(self.unit(die.unit)?.unit.entry(UnitOffset(die.offset)))
+    }
+
+    /// The direct children of an entry that have a certain tag.
+    pub(super) fn children(&self, die: Die, tag: gimli::DwTag) -> Vec<Entry> {
+        self.read_children(die, tag).unwrap_or_default()
+    }
+
+    fn read_children(&self, die: Die, tag: gimli::DwTag) -> Option<Vec<Entry>> {
+        let unit = &self.unit(die.unit)?.unit;
+        let mut raw = self.note(unit.entries_raw(Some(UnitOffset(die.offset))))?;
+        let own = self.note(raw.read_abbreviation())??;
+        self.note(raw.skip_attributes(own.attributes()))?;
+        let mut found = Vec::new();
+        while own.has_children() && !raw.is_empty() && raw.next_depth() >= 1 {
+            let (offset, depth) = (raw.next_offset(), raw.next_depth());
+            let Some(abbreviation) = self.note(raw.read_abbreviation())? else {
+                continue;
+            };
+            self.note(raw.skip_attributes(abbreviation.attributes()))?;
+            if depth == 1 && abbreviation.tag() == tag {
+                found.push(self.note(unit.entry(offset))?);
+            }
+        }
+        Some(found)
+    }
+
+    /// Where a reference leads, possibly into another unit.
+    pub(super) fn target(&self, from: Die, value: Value) -> Option<Die> {
+        match value {
+            AttributeValue::UnitRef(offset) => Some(Die {
+                offset: offset.0,
+                ..from
+            }),
+            AttributeValue::DebugInfoRef(offset) => {
+                let unit = self.unit_at(offset.0)?;
+                let offset = offset.0.checked_sub(self.units.get(unit)?.start)?;
+                Some(Die { unit, offset })
+            }
+            _ => None,
+        }
+    }
+
+    /// The unit that covers an offset of `.debug_info`.
+    fn unit_at(&self, offset: usize) -> Option<usize> {
+        self.units
+            .partition_point(|unit| unit.start <= offset)
+            .checked_sub(1)
+    }
+
+    /// The text of an attribute.
+    pub(super) fn text(&self, unit: usize, value: Value) -> Option<&'static str> {
+        let bytes = self.note(self.dwarf.attr_string(&self.unit(unit)?.unit, value))?;
+        std::str::from_utf8(bytes.slice()).ok()
+    }
+
+    /// The name of an entry.
+    pub(super) fn name(&self, unit: usize, entry: &Entry) -> Option<&'static str> {
+        self.text(unit, entry.attr_value(dw::DW_AT_name)?)
+    }
+
+    /// Whether an entry's code covers an address.
+    pub(super) fn covers(&self, unit: &Unit<Slice>, bounds: &Bounds, address: u64) -> bool {
+        bounds.covers(&self.dwarf, unit, address)
+    }
+
+    /// Something was not as it should be.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damaged.get()
+    }
+
+    /// Some of the debug information is in files of its own.
+    pub(super) fn is_split(&self) -> bool {
+        self.split.get()
+    }
+
+    /// Whether functions are described and types are not, as far as units have been indexed.
+    pub(super) fn lacks_types(&self) -> bool {
+        let parsed = self
+            .units
+            .iter()
+            .filter_map(|unit| unit.parsed.get()?.as_ref());
+        let mut indexed = parsed.filter_map(|unit| unit.index.get()).peekable();
+        indexed.peek().is_some() && !indexed.any(Index::has_types)
+    }
+
+    /// What is left of a result, the error noted.
+    pub(super) fn note<T>(&self, result: gimli::Result<T>) -> Option<T> {
+        result.inspect_err(|_| self.damaged.set(true)).ok()
+    }
+}
+
+impl fmt::Debug for Debug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Debug")
+            .field("units", &self.units.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The number of a file in its unit's line table.
+pub(super) fn file_number(value: Value) -> u64 {
+    match value {
+        AttributeValue::FileIndex(number) => number,
+        other => other.udata_value().unwrap_or(0),
+    }
+}
+
+/// The attributes that say which code an entry covers.
+#[derive(Default)]
+pub(super) struct Bounds {
+    low: Option<Value>,
+    high: Option<Value>,
+    ranges: Option<Value>,
+}
+
+impl Bounds {
+    /// Takes an attribute in, if it is one of them.
+    pub(super) fn take(&mut self, attribute: &Attribute<Slice>) {
+        match attribute.name() {
+            dw::DW_AT_low_pc => self.low = Some(attribute.value()),
+            dw::DW_AT_high_pc => self.high = Some(attribute.value()),
+            dw::DW_AT_ranges => self.ranges = Some(attribute.value()),
+            _ => {}
+        }
+    }
+
+    fn covers(&self, dwarf: &Dwarf<Slice>, unit: &Unit<Slice>, address: u64) -> bool {
+        let mut hit = false;
+        let looked = self.each(dwarf, unit, |range| {
+            hit |= (range.begin..range.end).contains(&address)
+        });
+        looked.is_ok() && hit
+    }
+
+    /// Hands out each range of code. Ranges at zero belong to functions that the linker dropped.
+    pub(super) fn each(
+        &self,
+        dwarf: &Dwarf<Slice>,
+        unit: &Unit<Slice>,
+        mut take: impl FnMut(gimli::Range),
+    ) -> gimli::Result<()> {
+        if let Some(ranges) = self.ranges {
+            if let Some(mut ranges) = dwarf.attr_ranges(unit, ranges)? {
+                while let Some(range) = ranges.next()? {
+                    take(range);
+                }
+            }
+            return Ok(());
+        }
+        let (Some(low), Some(high)) = (self.low, self.high) else {
+            return Ok(());
+        };
+        if let Some(begin) = dwarf.attr_address(unit, low)? {
+            let end = match dwarf.attr_address(unit, high)? {
+                Some(end) => end,
+                None => begin.saturating_add(high.udata_value().unwrap_or(0)),
+            };
+            take(gimli::Range { begin, end });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! `resolve`: an entry for a function -> its path, the types it is generic over, the type it is a method of.
+//! Reads bytes, nothing else.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gimli::constants as dw;
+
+use super::dwarf::{Debug, Die, Entry};
+use super::paths;
+use super::sizes;
+use super::types::{self, Type, Types};
+
+/// A function, from debug information or from a symbol.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Function {
+    /// Without generics: `alloc::raw_vec::RawVec::grow_one`. An `impl` block of a trait is a segment `{impl#3}`.
+    pub(super) path: String,
+    /// What it is generic over, allocators left out.
+    pub(super) parameters: Vec<Parameter>,
+    /// The type whose inherent method it is.
+    pub(super) method_of: Option<Rc<Type>>,
+    /// The symbol's name, as the compiler mangled it; empty when not stated.
+    pub(super) symbol: String,
+}
+
+/// A type that a function is generic over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parameter {
+    /// `T`, `K`, ….
+    pub(super) name: String,
+    pub(super) of: Rc<Type>,
+}
+
+impl Function {
+    /// What it is generic over under this name.
+    pub(super) fn parameter(&self, name: &str) -> Option<&Rc<Type>> {
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .map(|parameter| &parameter.of)
+    }
+
+    /// This function, inlined into an instance that was merged with another, as it is in the instance that was meant.
+    pub(super) fn as_instance(&self, merged: &Function, meant: &Function) -> Self {
+        let mut function = self.clone();
+        for parameter in &mut function.parameters {
+            let same = merged
+                .parameters
+                .iter()
+                .position(|other| other.of.name == parameter.of.name);
+            if let Some(other) = same.and_then(|at| meant.parameters.get(at)) {
+                parameter.of = other.of.clone();
+            }
+        }
+        function
+    }
+
+    /// Whether two functions are instances of one, for other types.
+    pub(super) fn is_other_instance_of(&self, other: &Function) -> bool {
+        self.path == other.path
+            && self.parameters.len() == other.parameters.len()
+            && self.parameters != other.parameters
+    }
+
+    /// One from a path and the texts of its generic arguments, whose names are guessed from where it stands.
+    pub(super) fn from_texts(path: String, arguments: &[&str]) -> Self {
+        let names: &[&str] = match () {
+            () if paths::is_within(&path, "alloc::collections::btree") => &["K", "V"],
+            () if paths::is_within(&path, "std::collections::hash") => &["K", "V", "S"],
+            () if paths::is_within(&path, "hashbrown::map") => &["K", "V", "S"],
+            () => &["T", "A", "B"],
+        };
+        let known = arguments.iter().filter(|text| says_something(text));
+        let parameters = known.zip(names).map(|(text, name)| Parameter {
+            name: (*name).to_string(),
+            of: Rc::new(sizes::by_name(text)),
+        });
+        Function {
+            parameters: parameters.collect(),
+            path,
+            ..Function::default()
+        }
+    }
+}
+
+/// Whether a generic argument is a type that tells instances apart: no lifetime, no allocator, no bare `T`.
+fn says_something(text: &str) -> bool {
+    !text.starts_with('\'')
+        && text != ALLOCATOR
+        && !(text.len() == 1 && text.starts_with(char::is_uppercase))
+        && text != "_"
+}
+
+const ALLOCATOR: &str = "alloc::alloc::Global";
+
+/// The functions read so far.
+#[derive(Debug, Default)]
+pub(super) struct Functions(RefCell<HashMap<Die, Rc<Function>>>);
+
+/// How many steps an instance may be from its declaration: more is damage.
+const STEPS: usize = 8;
+
+impl Functions {
+    /// The function that an entry describes, its declaration included.
+    pub(super) fn read(&self, debug: &Debug, types: &Types, die: Die) -> Rc<Function> {
+        self.read_from(debug, types, die, STEPS)
+    }
+
+    fn read_from(&self, debug: &Debug, types: &Types, die: Die, steps: usize) -> Rc<Function> {
+        if let Some(known) = self.0.borrow().get(&die) {
+            return known.clone();
+        }
+        let described = steps
+            .checked_sub(1)
+            .and_then(|steps| self.describe(debug, types, die, steps));
+        let read = Rc::new(described.unwrap_or_default());
+        self.0.borrow_mut().insert(die, read.clone());
+        read
+    }
+
+    fn describe(&self, debug: &Debug, types: &Types, die: Die, steps: usize) -> Option<Function> {
+        let entry = debug.entry(die)?;
+        let origin = [dw::DW_AT_abstract_origin, dw::DW_AT_specification];
+        let origin = origin
+            .into_iter()
+            .find_map(|attribute| entry.attr_value(attribute));
+        let mut function = match origin.and_then(|value| debug.target(die, value)) {
+            Some(origin) => (*self.read_from(debug, types, origin, steps)).clone(),
+            None => declared(debug, types, die, &entry),
+        };
+        let parameters = parameters(debug, types, die);
+        if !parameters.is_empty() {
+            function.parameters = parameters;
+        }
+        if let Some(value) = entry.attr_value(dw::DW_AT_linkage_name) {
+            function.symbol = debug.text(die.unit, value).unwrap_or_default().to_string();
+        }
+        Some(function)
+    }
+}
+
+/// A function where it is declared: there its scope is known.
+fn declared(debug: &Debug, types: &Types, die: Die, entry: &Entry) -> Function {
+    let name = debug.name(die.unit, entry).unwrap_or_default();
+    let (bare, arguments) = paths::split_generics(name);
+    let path = types::join(&types::scope(debug, die), bare);
+    let parent = debug.parent(die).filter(|parent| is_type(debug, *parent));
+    Function {
+        method_of: parent.and_then(|parent| types.read(debug, parent)),
+        ..Function::from_texts(path, &arguments)
+    }
+}
+
+fn is_type(debug: &Debug, die: Die) -> bool {
+    let tag = debug.entry(die).map(|entry| entry.tag());
+    tag.is_some_and(|tag| {
+        matches!(
+            tag,
+            dw::DW_TAG_structure_type | dw::DW_TAG_enumeration_type | dw::DW_TAG_union_type
+        )
+    })
+}
+
+fn parameters(debug: &Debug, types: &Types, die: Die) -> Vec<Parameter> {
+    let entries = debug.children(die, dw::DW_TAG_template_type_parameter);
+    let read = entries.iter().filter_map(|entry| {
+        let name = debug.name(die.unit, entry)?.to_string();
+        let of = debug.target(die, entry.attr_value(dw::DW_AT_type)?)?;
+        let of = types.read(debug, of)?;
+        (of.name != ALLOCATOR).then_some(Parameter { name, of })
+    });
+    read.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_named_by_where_the_function_stands() {
+        let function = Function::from_texts(
+            "alloc::vec::from_elem".into(),
+            &["'a", "u64", "alloc::alloc::Global"],
+        );
+        assert_eq!(function.parameter("T").unwrap().size, Some(8));
+        assert_eq!(function.parameters.len(), 1);
+        let map = Function::from_texts(
+            "std::collections::hash::map::HashMap::insert".into(),
+            &["a::K", "u8"],
+        );
+        assert_eq!(map.parameter("V").unwrap().name, "u8");
+    }
+
+    #[test]
+    fn a_legacy_symbol_names_no_type() {
+        let function = Function::from_texts("alloc::raw_vec::RawVec::grow_one".into(), &["T", "A"]);
+        assert_eq!(function.parameters, []);
+    }
+}

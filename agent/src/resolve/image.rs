@@ -1,0 +1,232 @@
+//! `resolve`: one object file with all that is known of it so far. Opened when first asked for.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+
+use super::chain::{Link, chain};
+use super::closures;
+use super::dwarf::Debug;
+use super::function::{Function, Functions};
+use super::infer::Merged;
+use super::missing::Missing;
+use super::object::{Object, ObjectError};
+use super::symbols;
+use super::types::{Types, join};
+
+/// An object file. Addresses are in its own numbering.
+#[derive(Debug, Default)]
+pub(super) struct Image {
+    object: Option<Object>,
+    debug: Option<Debug>,
+    missing: Option<Missing>,
+    functions: Functions,
+    types: Types,
+    known: RefCell<HashMap<u64, Rc<[Located]>>>,
+}
+
+/// A function that stands at an address, inlined or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    pub(super) function: Rc<Function>,
+    /// File and line of the address within this function.
+    pub(super) place: Option<(Rc<str>, u32)>,
+}
+
+impl Image {
+    /// Reads what a file is made of.
+    pub(super) fn open(bytes: &'static [u8]) -> Self {
+        let object = match Object::parse(bytes) {
+            Ok(object) => object,
+            Err(error) => return Image::lacking(Missing::Object(error)),
+        };
+        let (debug, missing) = match Debug::open(&object) {
+            Ok(Some(debug)) => (Some(debug), None),
+            Ok(None) if object.is_stripped() => (None, Some(Missing::Symbols)),
+            Ok(None) => (None, Some(Missing::Debug)),
+            Err(ObjectError::Compressed) => (None, Some(Missing::Object(ObjectError::Compressed))),
+            Err(error) => (None, Some(Missing::Object(error))),
+        };
+        Image {
+            object: Some(object),
+            debug,
+            missing,
+            ..Image::default()
+        }
+    }
+
+    /// One of which nothing can be known.
+    pub(super) fn lacking(missing: Missing) -> Self {
+        Image {
+            missing: Some(missing),
+            ..Image::default()
+        }
+    }
+
+    /// The functions at an address, innermost first; the last is the one that was compiled. Empty when unknown.
+    pub(super) fn functions_at(&self, address: u64) -> Rc<[Located]> {
+        if let Some(known) = self.known.borrow().get(&address) {
+            return known.clone();
+        }
+        let described = self
+            .debug
+            .as_ref()
+            .map(|debug| self.by_debug(debug, address))
+            .unwrap_or_default();
+        let found: Rc<[Located]> = match described.is_empty() {
+            true => self.by_symbol(address).into_iter().collect(),
+            false => described.into(),
+        };
+        self.known.borrow_mut().insert(address, found.clone());
+        found
+    }
+
+    fn by_debug(&self, debug: &Debug, address: u64) -> Vec<Located> {
+        let links = chain(debug, address);
+        let Some(unit) = links.last().map(|link| link.die.unit) else {
+            return Vec::new();
+        };
+        let lines = debug.lines(unit);
+        let mut place = lines.and_then(|lines| lines.at(address));
+        let locate = |link: &Link| {
+            let outer = link
+                .called_at
+                .and_then(|(file, line)| Some((lines?.file(file)?, line)));
+            let place = std::mem::replace(&mut place, outer);
+            let function = self.functions.read(debug, &self.types, link.die);
+            let function = in_module(function, place.as_ref());
+            Located { function, place }
+        };
+        links.iter().map(locate).collect()
+    }
+
+    fn by_symbol(&self, address: u64) -> Option<Located> {
+        let (symbol, _) = self.object.as_ref()?.function_at(address)?;
+        let function = Rc::new(symbols::function(symbol.name));
+        Some(Located {
+            function,
+            place: None,
+        })
+    }
+
+    /// Whether the function at an address was merged with others.
+    pub(super) fn merged(&self, address: u64) -> Merged {
+        if self
+            .debug
+            .as_ref()
+            .is_some_and(|debug| debug.is_unoptimised_at(address))
+        {
+            return Merged::No;
+        }
+        match self
+            .object
+            .as_ref()
+            .and_then(|object| object.function_at(address))
+        {
+            Some((_, true)) => Merged::Yes,
+            _ => Merged::Perhaps,
+        }
+    }
+
+    /// Where a closure stands in the source, from the path of its type, if the unit that covers an address has its body.
+    pub(super) fn place_of_closure(&self, address: u64, path: &str) -> Option<String> {
+        closures::place(self.debug.as_ref()?, address, path)
+    }
+
+    /// Where the direct call leads that returns to an address.
+    pub(super) fn call_target(&self, return_address: u64) -> Option<u64> {
+        self.object.as_ref()?.call_target(return_address)
+    }
+
+    /// What the file lacks, as far as it has shown.
+    pub(super) fn missing(&self) -> Vec<&Missing> {
+        let debug = self.debug.as_ref();
+        let has = |lack: fn(&Debug) -> bool| debug.is_some_and(lack);
+        let shown = [
+            (has(Debug::is_split), &Missing::Split),
+            (has(Debug::lacks_types), &Missing::Types),
+            (has(Debug::is_damaged), &Missing::Damaged),
+        ];
+        let shown = shown
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, missing)| missing);
+        self.missing.iter().chain(shown).collect()
+    }
+}
+
+/// Line tables alone name functions without their path: the source file tells the module.
+fn in_module(function: Rc<Function>, place: Option<&(Rc<str>, u32)>) -> Rc<Function> {
+    let bare = !function.path.contains("::") && !function.path.is_empty();
+    let module = place.filter(|_| bare).and_then(|(file, _)| module_of(file));
+    match module {
+        Some(module) => {
+            let arguments: Vec<&str> = function
+                .parameters
+                .iter()
+                .map(|one| one.of.name.as_str())
+                .collect();
+            Rc::new(Function {
+                symbol: function.symbol.clone(),
+                ..Function::from_texts(join(&module, &function.path), &arguments)
+            })
+        }
+        None => function,
+    }
+}
+
+/// `…/alloc/src/raw_vec/mod.rs` is `alloc::raw_vec`; `…/tokio-1.48.0/src/sync/mutex.rs` is `tokio::sync::mutex`.
+fn module_of(file: &str) -> Option<String> {
+    let (root, inside) = file.strip_suffix(".rs")?.rsplit_once("/src/")?;
+    let package = root.rsplit('/').next()?;
+    let name = match package.rsplit_once('-') {
+        Some((name, version)) if version.starts_with(|c: char| c.is_ascii_digit()) => name,
+        _ => package,
+    };
+    let inside = inside
+        .strip_suffix("/mod")
+        .unwrap_or(inside)
+        .replace('/', "::");
+    let name = name.replace('-', "_");
+    Some(match inside.as_str() {
+        "lib" | "main" => name,
+        inside => format!("{name}::{inside}"),
+    })
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&symbols::displayed(&self.function))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_told_from_files() {
+        let module = |file| module_of(file).unwrap();
+        assert_eq!(
+            module("/rustc/59807/library/alloc/src/raw_vec/mod.rs"),
+            "alloc::raw_vec"
+        );
+        assert_eq!(
+            module("/r/src/index/tokio-1.48.0/src/sync/mutex.rs"),
+            "tokio::sync::mutex"
+        );
+        assert_eq!(module("/w/demo-server/src/main.rs"), "demo_server");
+        assert_eq!(module_of("main.c"), None);
+    }
+
+    #[test]
+    fn what_is_no_object_file_is_a_gap_and_nothing_more() {
+        for bytes in [&b""[..], b"\x7fELF", b"\x7fELF\x02\x01\x01", &[0xff; 4096]] {
+            let image = Image::open(bytes);
+            assert_eq!(image.missing().len(), 1);
+            assert!(image.functions_at(0x1000).is_empty());
+            assert_eq!(image.call_target(0x1000), None);
+        }
+    }
+}

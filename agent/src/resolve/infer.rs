@@ -1,0 +1,215 @@
+//! `resolve`: a stack and a layout -> the type of the block. Pure: the stack comes from whoever can expand it.
+
+use std::rc::Rc;
+
+use super::forms::{Form, Shape};
+use super::function::Function;
+use super::merged;
+use super::paths;
+use super::types::Type;
+use crate::heap::Confidence;
+
+/// A function of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) function: Rc<Function>,
+    /// Which return address it came from, 0 for the innermost.
+    pub(super) level: usize,
+    /// Whether it is the function that the code at that address was compiled as, the others being inlined into it.
+    pub(super) outer: bool,
+    /// Whether its code may serve other functions too, and so go by another's name.
+    pub(super) merged: Merged,
+}
+
+/// Whether the compiler merged functions with equal code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// It merges none without optimisation.
+    No,
+    /// Instances of generic functions often are.
+    #[default]
+    Perhaps,
+    /// Other functions stand at the same place.
+    Yes,
+}
+
+/// What a block is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) shape: Shape,
+    pub(super) of: Rc<Type>,
+    /// The block's size and alignment, in bytes.
+    pub(super) size: u64,
+    pub(super) align: u64,
+    /// The number of the call that decided.
+    pub(super) by: usize,
+    /// The first call whose generics can be believed: those before it are of functions merged with others.
+    pub(super) believed: usize,
+    pub(super) confidence: Confidence,
+}
+
+/// A stack that is expanded as far as it is looked at.
+pub(super) struct Stack<'a> {
+    calls: Vec<Call>,
+    more: Box<dyn FnMut() -> Option<Vec<Call>> + 'a>,
+}
+
+impl<'a> Stack<'a> {
+    /// `more` gives the calls of one return address after another, innermost first.
+    pub(super) fn new(more: impl FnMut() -> Option<Vec<Call>> + 'a) -> Self {
+        Stack {
+            calls: Vec::new(),
+            more: Box::new(more),
+        }
+    }
+
+    /// A call by its number, 0 for the innermost.
+    pub(super) fn call(&mut self, number: usize) -> Option<&Call> {
+        while self.calls.len() <= number {
+            self.calls.extend((self.more)()?);
+        }
+        self.calls.get(number)
+    }
+
+    /// The first call of the next return address out.
+    pub(super) fn next_level(&mut self, number: usize) -> Option<usize> {
+        let level = self.call(number)?.level;
+        let mut next = number + 1;
+        while self.call(next)?.level == level {
+            next += 1;
+        }
+        Some(next)
+    }
+
+    /// The function that the code at a call was compiled as.
+    pub(super) fn outer_of(&mut self, number: usize) -> Option<&Call> {
+        let last = match self.next_level(number) {
+            Some(next) => next.checked_sub(1)?,
+            None => self.calls.len().checked_sub(1)?,
+        };
+        self.calls.get(last)
+    }
+}
+
+/// The type of a block of this size and alignment (bytes) that was allocated by this stack.
+pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Found> {
+    let mut fallback = None;
+    let mut number = 0;
+    while let Some(call) = stack.call(number) {
+        let function = call.function.clone();
+        if !allocates_for_others(&function.path) {
+            if let Some((shape, of, known)) = decide(&function, size, align) {
+                let mut found = Found {
+                    shape,
+                    of,
+                    size,
+                    align,
+                    by: number,
+                    believed: number,
+                    confidence: Confidence::Likely,
+                };
+                merged::mend(stack, &mut found);
+                if known && is_sure(stack, &found) {
+                    found.confidence = Confidence::Exact;
+                }
+                return Some(found);
+            }
+            fallback = fallback.or_else(|| own_value(&function, size, align, number));
+        }
+        number += 1;
+    }
+    fallback
+}
+
+/// Functions through which every allocation goes.
+fn allocates_for_others(path: &str) -> bool {
+    ["alloc::alloc", "sigheap"]
+        .into_iter()
+        .any(|module| paths::is_within(path, module))
+        || path.contains("__rust")
+}
+
+/// The first form of a function that fits, and whether the type's size is known.
+fn decide(function: &Function, size: u64, align: u64) -> Option<(Shape, Rc<Type>, bool)> {
+    let candidates =
+        Form::of(function).flat_map(|form| form.shapes.iter().map(move |shape| (form, *shape)));
+    for (form, shape) in candidates {
+        let of = match function.parameter(form.parameter) {
+            Some(of) => of.clone(),
+            None => Rc::new(Type::default()),
+        };
+        match shape.fits(&of, size, align) {
+            Some(true) => return Some((shape, of, true)),
+            Some(false) => {}
+            None if is_unsized(&of.name) => {}
+            None => return Some((shape, of, false)),
+        }
+    }
+    None
+}
+
+/// A block of a slice or a trait object has another size each time: an inner or outer call says what it is of.
+fn is_unsized(name: &str) -> bool {
+    name == "str" || name.starts_with("dyn ") || name.starts_with('[') && !name.contains(';')
+}
+
+/// A method, or a function generic over a type, may well allocate a value of that type, if the size is the same.
+fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Option<Found> {
+    let parameters = function.parameters.iter().map(|parameter| &parameter.of);
+    let of = function
+        .method_of
+        .iter()
+        .chain(parameters)
+        .find(|of| Shape::One.fits(of, size, align) == Some(true))?;
+    let foreign = !["alloc", "core", "std", "hashbrown"]
+        .into_iter()
+        .any(|root| paths::is_within(&function.path, root));
+    foreign.then(|| Found {
+        shape: Shape::One,
+        of: of.clone(),
+        size,
+        align,
+        by: number,
+        believed: number,
+        confidence: Confidence::Guess,
+    })
+}
+
+/// Whether the deciding function is compiled into one that is of no other type, or its caller is of the same type, and so on
+/// outwards.
+fn is_sure(stack: &mut Stack<'_>, found: &Found) -> bool {
+    let mut number = found.believed;
+    loop {
+        let Some(outer) = stack.outer_of(number) else {
+            return false;
+        };
+        match outer.merged {
+            Merged::No => return true,
+            Merged::Perhaps if outer.function.parameters.is_empty() => return true,
+            Merged::Perhaps | Merged::Yes => {}
+        }
+        let Some(next) = stack.next_level(number) else {
+            return false;
+        };
+        if !level_mentions(stack, next, &found.of.name) {
+            return false;
+        }
+        number = next;
+    }
+}
+
+/// Whether a function of one return address is of a type that has this name in it.
+fn level_mentions(stack: &mut Stack<'_>, first: usize, name: &str) -> bool {
+    let end = stack.next_level(first).unwrap_or(stack.calls.len());
+    let calls = stack.calls.get(first..end).unwrap_or_default();
+    calls.iter().any(|call| {
+        let parameters = call
+            .function
+            .parameters
+            .iter()
+            .map(|parameter| &parameter.of);
+        parameters
+            .chain(&call.function.method_of)
+            .any(|of| of.name.contains(name))
+    })
+}

@@ -1,0 +1,133 @@
+//! `resolve`: mends the names of merged functions. Pure.
+//!
+//! The compiler merges instances with equal code: what is called `RawVec<A>::grow_one` may serve every `Vec<B>` whose elements
+//! are of that size. Whoever called it, inlined into a function of its own, still says `Vec<B>`.
+
+use std::rc::Rc;
+
+use super::forms::Shape;
+use super::function::Function;
+use super::infer::{Found, Stack};
+use super::paths::{is_within, last_segment, split_generics};
+use super::types::Type;
+
+/// Takes the type from further out, as long as one function of a collection calls another.
+pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
+    let mut number = found.by;
+    while stack
+        .outer_of(number)
+        .is_some_and(|outer| hands_on(&outer.function, found.shape))
+    {
+        let Some(next) = stack.next_level(number) else {
+            return;
+        };
+        let Some(of) = stack
+            .call(next)
+            .and_then(|caller| same_in(&caller.function, found))
+        else {
+            return;
+        };
+        if of.name != found.of.name {
+            found.of = of;
+            found.believed = next;
+        }
+        number = next;
+    }
+}
+
+const COLLECTIONS: &[&str] = &[
+    "alloc::raw_vec",
+    "alloc::vec",
+    "alloc::collections",
+    "hashbrown",
+    "std::collections",
+];
+const POINTERS: &[&str] = &["alloc::rc", "alloc::sync"];
+const VECTORS: &[&str] = &[
+    "alloc::vec",
+    "alloc::raw_vec",
+    "alloc::collections::vec_deque",
+    "alloc::collections::binary_heap",
+];
+
+/// Whether a function's caller works on the same collection. A vector's clone is often called for an item of another.
+fn hands_on(function: &Function, shape: Shape) -> bool {
+    let last = last_segment(&function.path);
+    let clones = ["clone", "to_vec", "from_elem"]
+        .into_iter()
+        .any(|word| last.contains(word));
+    match shape {
+        Shape::Counted | Shape::CountedItems => within(function, POINTERS),
+        Shape::Items => within(function, COLLECTIONS) && !clones,
+        Shape::One | Shape::Table | Shape::Text => within(function, COLLECTIONS),
+    }
+}
+
+/// The type that a block is of if this function allocated it, provided that it is laid out like the one found.
+fn same_in(caller: &Function, found: &Found) -> Option<Rc<Type>> {
+    let alike = |of: &&Rc<Type>| of.size == found.of.size && of.align == found.of.align;
+    match found.shape {
+        Shape::Items => parameter_within(caller, VECTORS, "T")
+            .filter(alike)
+            .cloned(),
+        Shape::Counted => parameter_within(caller, POINTERS, "T")
+            .filter(alike)
+            .cloned(),
+        // Its helper is given the layout, and so serves items of any size.
+        Shape::CountedItems => {
+            let fits = |of: &&Rc<Type>| found.shape.fits(of, found.size, found.align) == Some(true);
+            parameter_within(caller, POINTERS, "T")
+                .filter(fits)
+                .cloned()
+        }
+        Shape::Table => same_pair(caller, found),
+        Shape::One => same_node(caller, found),
+        Shape::Text => None,
+    }
+}
+
+fn within(function: &Function, modules: &[&str]) -> bool {
+    modules
+        .iter()
+        .any(|module| is_within(&function.path, module))
+}
+
+fn parameter_within<'a>(
+    caller: &'a Function,
+    modules: &[&str],
+    name: &str,
+) -> Option<&'a Rc<Type>> {
+    caller.parameter(name).filter(|_| within(caller, modules))
+}
+
+/// A table holds pairs: its own functions name the pair, a map's the halves.
+fn same_pair(caller: &Function, found: &Found) -> Option<Rc<Type>> {
+    if let Some(of) = parameter_within(caller, &["hashbrown::raw"], "T") {
+        return (of.size == found.of.size).then(|| of.clone());
+    }
+    let maps = ["hashbrown::map", "std::collections::hash::map"];
+    let (key, value) = (
+        parameter_within(caller, &maps, "K")?,
+        parameter_within(caller, &maps, "V")?,
+    );
+    let (values, align) = (key.size?.checked_add(value.size?)?, found.of.align?.max(1));
+    let fits = values.checked_next_multiple_of(align) == found.of.size;
+    fits.then(|| renamed(&found.of, format!("({}, {})", key.name, value.name)))
+}
+
+/// A tree's nodes are generic over what its functions are.
+fn same_node(caller: &Function, found: &Found) -> Option<Rc<Type>> {
+    let tree = ["alloc::collections::btree"];
+    let (key, value) = (
+        parameter_within(caller, &tree, "K")?,
+        parameter_within(caller, &tree, "V")?,
+    );
+    let (node, _) = split_generics(&found.of.name);
+    let known = is_within(node, "alloc::collections::btree::node");
+    known.then(|| renamed(&found.of, format!("{node}<{}, {}>", key.name, value.name)))
+}
+
+/// A type of the same layout.
+fn renamed(of: &Type, name: String) -> Rc<Type> {
+    Rc::new(Type { name, ..of.clone() })
+}

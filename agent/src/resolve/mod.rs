@@ -1,0 +1,269 @@
+//! `resolve`: bytes of object files -> names: which type a block has, how a stack reads. Knows no process, no clock and no
+//! terminal; reads files through [`Files`] alone, and only when an address in them is asked for.
+//!
+//! The generics of a Rust function stand in its debug information, and the stack that allocated a block goes through functions
+//! generic over the block's type. So: each return address is expanded into the functions inlined there (`chain`), innermost
+//! first; the first whose form is known (`forms`) and fits the block's size and alignment decides (`infer`); those further
+//! out say who owns the block (`holder`, `owner`). Nothing a file says is believed: what cannot be read becomes a [`Gap`].
+
+mod chain;
+mod closures;
+mod dwarf;
+mod forms;
+mod frames;
+mod function;
+mod holder;
+mod image;
+mod index;
+mod infer;
+mod lines;
+mod merged;
+mod missing;
+mod name;
+mod object;
+mod owner;
+mod paths;
+mod shorten;
+mod sizes;
+mod symbols;
+mod types;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::rc::Rc;
+
+use function::Function;
+use image::{Image, Located};
+use infer::{Call, Stack};
+use missing::Missing;
+use name::Writer;
+use owner::Owner;
+use shorten::Shortener;
+
+use crate::heap::{Address, Confidence, Files, Frame, Gap, Module, Names, Site, SiteId, TypeName};
+
+/// Names types and frames from the debug information of a program's object files.
+pub struct Resolver<'a> {
+    files: &'a dyn Files,
+    modules: Vec<Module>,
+    /// Each module's object file; modules of one file share it.
+    images: Vec<Rc<OnceCell<Image>>>,
+    types: HashMap<(SiteId, u64, u64), TypeName>,
+    /// Equal types are equal names, shortened alike.
+    names: HashMap<(Owner, Confidence), TypeName>,
+    shortener: Shortener,
+    frames: HashMap<Address, Rc<[Frame]>>,
+    /// Where closures stand, by the paths of their types.
+    places: RefCell<HashMap<String, Option<String>>>,
+    /// Modules in which blocks were allocated whose type could not be told for sure.
+    wanting: BTreeSet<usize>,
+}
+
+/// How many return addresses are looked at: the deciding one is the fourth at most in release builds, the ninth without
+/// optimisation.
+const LEVELS: usize = 24;
+
+impl<'a> Resolver<'a> {
+    /// For the program made up of these modules. Opens nothing yet.
+    pub fn new(modules: Vec<Module>, files: &'a dyn Files) -> Resolver<'a> {
+        let mut by_path: HashMap<_, Rc<OnceCell<Image>>> = HashMap::new();
+        let images = modules.iter().map(|module| {
+            by_path
+                .entry(module.path.clone())
+                .or_insert_with(Rc::default)
+                .clone()
+        });
+        Resolver {
+            files,
+            images: images.collect(),
+            modules,
+            types: HashMap::new(),
+            names: HashMap::new(),
+            shortener: Shortener::default(),
+            frames: HashMap::new(),
+            places: RefCell::default(),
+            wanting: BTreeSet::new(),
+        }
+    }
+
+    /// The number of the module that an address of the process lies in, its object file, and the address there.
+    fn locate(&self, address: u64) -> Option<(usize, &Image, u64)> {
+        let number = self
+            .modules
+            .iter()
+            .position(|module| module.contains(address))?;
+        let module = self.modules.get(number)?;
+        let open = || match self.files.open(&module.path) {
+            Ok(bytes) => Image::open(bytes),
+            Err(error) => Image::lacking(Missing::File(error)),
+        };
+        let image = self.images.get(number)?.get_or_init(open);
+        Some((number, image, module.to_file(address)))
+    }
+
+    /// The functions at one level of a stack, ready to be judged. `None`: the stack ends.
+    fn calls(&self, site: &Site, level: usize) -> Option<Vec<Call>> {
+        let address = site
+            .frames
+            .get(level)
+            .filter(|_| level < LEVELS)?
+            .0
+            .wrapping_sub(1);
+        let Some((_, image, address)) = self.locate(address) else {
+            return Some(Vec::new());
+        };
+        let found = image.functions_at(address);
+        let instance = self.instance(site, level, found.last());
+        let outermost = found.len().saturating_sub(1);
+        let call = |(number, located): (usize, &Located)| Call {
+            function: match &instance {
+                Some((merged, meant)) => Rc::new(located.function.as_instance(merged, meant)),
+                None => located.function.clone(),
+            },
+            level,
+            outer: number == outermost,
+            merged: image.merged(address),
+        };
+        Some(found.iter().enumerate().map(call).collect())
+    }
+
+    /// A function that was merged with another instance of itself, and the one that its caller meant: builds that keep thunks
+    /// for merged functions name it in the call instruction.
+    fn instance(
+        &self,
+        site: &Site,
+        level: usize,
+        merged: Option<&Located>,
+    ) -> Option<(Rc<Function>, Rc<Function>)> {
+        let merged = merged?.function.clone();
+        let (_, image, return_address) = self.locate(site.frames.get(level + 1)?.0)?;
+        let meant = image
+            .functions_at(image.call_target(return_address)?)
+            .last()?
+            .function
+            .clone();
+        meant
+            .is_other_instance_of(&merged)
+            .then_some((merged, meant))
+    }
+
+    fn infer(&self, site: &Site, size: u64, align: u64) -> Option<(Owner, Confidence)> {
+        let mut level = 0;
+        let mut stack = Stack::new(|| {
+            level += 1;
+            self.calls(site, level - 1)
+        });
+        let found = infer::infer(&mut stack, size, align)?;
+        let place = |path: &str| self.place_of_closure(site, path);
+        let writer = Writer { place: &place };
+        Some((owner::owner(&found, &mut stack, &writer), found.confidence))
+    }
+
+    /// Where a closure stands in the source: its body is compiled near a function that was on the stack when it was boxed. The
+    /// first answer holds, so that equal types stay equal.
+    fn place_of_closure(&self, site: &Site, path: &str) -> Option<String> {
+        if let Some(known) = self.places.borrow().get(path) {
+            return known.clone();
+        }
+        let near = site.frames.iter().take(LEVELS);
+        let place = near.into_iter().find_map(|address| {
+            let (_, image, address) = self.locate(address.0.wrapping_sub(1))?;
+            image.place_of_closure(address, path)
+        });
+        self.places
+            .borrow_mut()
+            .insert(path.to_string(), place.clone());
+        place
+    }
+
+    /// A type's name, shortened; the same for equal types.
+    fn name(&mut self, owner: Owner, confidence: Confidence) -> TypeName {
+        if let Some(known) = self.names.get(&(owner.clone(), confidence)) {
+            return known.clone();
+        }
+        let name = TypeName {
+            full: owner.full.as_str().into(),
+            short: self.shortener.shorten(&owner.full).into(),
+            payload: owner
+                .payload
+                .iter()
+                .map(|one| one.as_str().into())
+                .collect(),
+            confidence,
+        };
+        self.names.insert((owner, confidence), name.clone());
+        name
+    }
+
+    /// Remembers that something would be known if the module that allocates were built otherwise.
+    fn note_wanting(&mut self, site: &Site) {
+        let first = site
+            .frames
+            .first()
+            .and_then(|address| self.locate(address.0.wrapping_sub(1)));
+        if let Some((number, ..)) = first {
+            self.wanting.insert(number);
+        }
+    }
+}
+
+impl Names for Resolver<'_> {
+    fn type_of(&mut self, site: &Site, size: u64, align: u64) -> TypeName {
+        let key = (site.id, size, align);
+        if let Some(known) = self.types.get(&key) {
+            return known.clone();
+        }
+        let (owner, confidence) = match self.infer(site, size, align) {
+            Some(inferred) => inferred,
+            None if align == 1 => (owner::bytes(), Confidence::Guess),
+            None => (Owner::default(), Confidence::Unknown),
+        };
+        if confidence < Confidence::Exact {
+            self.note_wanting(site);
+        }
+        let name = self.name(owner, confidence);
+        self.types.insert(key, name.clone());
+        name
+    }
+
+    fn frames(&mut self, return_address: Address) -> Rc<[Frame]> {
+        if let Some(known) = self.frames.get(&return_address) {
+            return known.clone();
+        }
+        let address = return_address.0.wrapping_sub(1);
+        let shown = match self.locate(address) {
+            Some((number, image, inside)) => frames::frames(
+                &image.functions_at(inside),
+                self.modules.get(number),
+                inside,
+            ),
+            None => frames::frames(&[], None, address),
+        };
+        let shown: Rc<[Frame]> = shown.into();
+        self.frames.insert(return_address, shown.clone());
+        shown
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        let lacks = self.wanting.iter().flat_map(|number| {
+            let (module, image) = (self.modules.get(*number), self.images.get(*number));
+            let missing = image
+                .and_then(|image| image.get())
+                .map(Image::missing)
+                .unwrap_or_default();
+            missing
+                .into_iter()
+                .filter_map(move |missing| Some(missing.gap(&module?.name)))
+        });
+        lacks.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+impl fmt::Debug for Resolver<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("modules", &self.modules)
+            .finish_non_exhaustive()
+    }
+}

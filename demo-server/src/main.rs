@@ -1,6 +1,137 @@
 //! A real little server with a leak, to press Ctrl-\ in.
+//!
+//! The way of the data:
+//!
+//! ```text
+//! input (generate | - | FILE | TCP) -> lines -> ingest -> combined -> sessions -> writer -> store
+//!                                                                        \-> cache, the leak
+//! ```
+//!
+//! - [`options`]: the command line.
+//! - [`input`]: the sources; [`lines`] puts their bytes together, [`generate`] makes some up.
+//! - [`ingest`]: each line through [`combined`] into its client's session and into a row.
+//! - [`sessions`]: the LRU, which is meant to be bounded; [`cache`]: the index, which is not.
+//! - [`writer`]: the thread that owns [`store`].
+
+mod cache;
+mod combined;
+mod generate;
+mod ingest;
+mod input;
+mod lines;
+mod moment;
+mod options;
+mod sessions;
+mod store;
+mod writer;
+
+use options::{Asked, Options};
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::info;
 
 #[global_allocator]
 static HEAP: sigheap::Heap = sigheap::Heap::system();
 
-fn main() {}
+/// The entities of all visits.
+static CACHE: cache::Cache = cache::Cache::new();
+
+/// Lines between a source and the sessions; a source that is faster waits.
+const LINES_IN_FLIGHT: usize = 1024;
+
+/// Exit status of a command line that makes no sense.
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let _agent = sigheap::install();
+    match options::parse(std::env::args_os().skip(1)) {
+        Ok(Asked::Help) => say(io::stdout(), options::HELP, ExitCode::SUCCESS),
+        Ok(Asked::Run(options)) => run(&options),
+        Err(error) => {
+            let text = format!("demo-server: {error}\nTry: demo-server --help\n");
+            say(io::stderr(), &text, ExitCode::from(MISUSED))
+        }
+    }
+}
+
+fn run(options: &Options) -> ExitCode {
+    log_to_stderr();
+    match serve(options) {
+        Ok(()) => {
+            info!("ended");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!("{}", writer::in_full(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
+    let writer = writer::Writer::start(store::Store::open(&options.db)?)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(until_told_to_stop(options, writer));
+    // A client's task may be anywhere, and nothing that matters is left to it.
+    runtime.shutdown_background();
+    result
+}
+
+async fn until_told_to_stop(
+    options: &Options,
+    writer: writer::Writer,
+) -> Result<(), Box<dyn Error>> {
+    let stop = stop_signal()?;
+    announce(options);
+    let (sender, lines) = mpsc::channel(LINES_IN_FLIGHT);
+    input::start(&options.source, sender)
+        .await
+        .map_err(|error| format!("cannot read {}: {error}", options.source))?;
+    let ingest = ingest::Ingest::new(options.sessions, &CACHE, options.leak, writer);
+    Ok(ingest.run(lines, options.commit_every, stop).await?)
+}
+
+fn announce(options: &Options) {
+    let pid = std::process::id();
+    info!(
+        pid,
+        leak = options.leak.name(),
+        db = %options.db.display(),
+        commit_every = ?options.commit_every,
+        sessions = options.sessions,
+        "reading {}",
+        options.source
+    );
+    info!("press Ctrl-\\ here, or run `kill -QUIT {pid}`, to open the heap");
+}
+
+/// Ready when the server is asked to end, by Ctrl-C or SIGTERM. From this call on neither kills it.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        };
+        info!("{name}: committing");
+    })
+}
+
+fn log_to_stderr() {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        // Its complaint about a closed stderr goes to stderr, and panics.
+        .log_internal_errors(false)
+        .init();
+}
+
+fn say(mut to: impl Write, text: &str, status: ExitCode) -> ExitCode {
+    // Where nobody reads, there is nobody to tell.
+    let _ = to.write_all(text.as_bytes());
+    status
+}

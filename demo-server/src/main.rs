@@ -85,11 +85,11 @@ async fn until_told_to_stop(
     writer: writer::Writer,
 ) -> Result<(), Box<dyn Error>> {
     let stop = stop_signal()?;
-    announce(options);
     let (sender, lines) = mpsc::channel(LINES_IN_FLIGHT);
     input::start(&options.source, sender)
         .await
         .map_err(|error| format!("cannot read {}: {error}", options.source))?;
+    announce(options);
     let ingest = ingest::Ingest::new(options.sessions, &CACHE, options.leak, writer);
     Ok(ingest.run(lines, options.commit_every, stop).await?)
 }
@@ -105,7 +105,7 @@ fn announce(options: &Options) {
         "reading {}",
         options.source
     );
-    info!("press Ctrl-\\ here, or run `kill -QUIT {pid}`, to open the heap");
+    info!("press Ctrl-\\ in this terminal, or run `kill -QUIT {pid}`, to open the heap");
 }
 
 /// Ready when the server is asked to end, by Ctrl-C or SIGTERM. From this call on neither kills it.

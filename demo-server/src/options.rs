@@ -155,7 +155,10 @@ struct Given {
 
 impl Given {
     fn listen(&mut self, address: Value) -> Result<(), UsageError> {
-        let address = address.read(|text| text.parse().map_err(|_| "such as 127.0.0.1:7070"))?;
+        let address = address.read(|text| {
+            text.parse()
+                .map_err(|_| "an address such as 127.0.0.1:7070")
+        })?;
         self.source(Source::Listen(address))
     }
 
@@ -240,15 +243,15 @@ fn time(text: &str) -> Result<Duration, &'static str> {
 }
 
 fn sessions(text: &str) -> Result<NonZeroUsize, &'static str> {
-    let number: NonZeroUsize = text.parse().map_err(|_| "a number from 1 to 1000000")?;
-    let sound = number.get() <= MAX_SESSIONS;
-    sound.then_some(number).ok_or("at most 1000000")
+    let number = text.parse().ok();
+    let sound = number.filter(|number: &NonZeroUsize| number.get() <= MAX_SESSIONS);
+    sound.ok_or("a number from 1 to 1000000")
 }
 
 fn rate(text: &str) -> Result<u32, &'static str> {
-    let number: u32 = text.parse().map_err(|_| "a number from 1 to 1000000")?;
-    let sound = (1..=MAX_RATE).contains(&number);
-    sound.then_some(number).ok_or("from 1 to 1000000")
+    let number = text.parse().ok();
+    let sound = number.filter(|number| (1..=MAX_RATE).contains(number));
+    sound.ok_or("a number from 1 to 1000000")
 }
 
 /// What is wrong with a command line.

@@ -288,7 +288,7 @@ impl<'a> Stack<'a> {
     fn of(trace: &'a Trace) -> Stack<'a> {
         let frames = trace.frames();
         Stack {
-            info: frames.len() as u32 | trace.marks << 16,
+            info: frames.len() as u32 | trace.marks() << 16,
             hash: trace.hash(),
             frames,
         }
@@ -318,9 +318,8 @@ mod tests {
     }
 
     fn trace(frames: &[u64], marks: u32) -> Trace {
-        let mut trace = Trace::new();
-        frames.iter().for_each(|&frame| assert!(trace.push(frame)));
-        trace.marks |= marks;
+        let mut trace = Trace::of(frames);
+        trace.mark(marks);
         trace
     }
 

@@ -15,12 +15,9 @@ use super::walk::Stack;
 use crate::heap::Block;
 use crate::os::map::{self, Errno};
 
-/// Bounds that hold no stack pointer: of a thread whose stack is not known.
-const UNKNOWN_STACK: Stack = Stack { lo: 1, hi: 1 };
-
 thread_local! {
-    /// `hi` is zero until the bounds were asked for.
-    static STACK: Cell<Stack> = const { Cell::new(Stack { lo: 0, hi: 0 }) };
+    /// None until the bounds were asked for.
+    static STACK: Cell<Stack> = const { Cell::new(Stack::NONE) };
     static SLOT: Cell<Held> = const { Cell::new(Held::NotYet) };
 }
 
@@ -28,8 +25,15 @@ thread_local! {
 #[inline(always)]
 pub(super) fn stack() -> Stack {
     let stack = STACK.get();
-    if stack.hi != 0 { stack } else { learn_stack() }
+    if stack.is_known() {
+        stack
+    } else {
+        learn_stack()
+    }
 }
+
+/// A stack that holds no stack pointer: of a thread whose own is not known.
+const UNKNOWN_STACK: Stack = Stack::between(0, 8);
 
 /// Asks the C library. It uses C's malloc, and for the main thread reads `/proc/self/maps`.
 #[cold]
@@ -59,10 +63,7 @@ fn ask_stack() -> Option<Stack> {
         got
     };
     let lo = lo as u64;
-    (got == 0).then_some(Stack {
-        lo,
-        hi: lo + bytes as u64,
-    })
+    (got == 0).then(|| Stack::between(lo, lo + bytes as u64))
 }
 
 /// Where a thread notes the block it is moving. One cache line, so that threads do not disturb each other.
@@ -263,8 +264,7 @@ mod tests {
     fn the_stack_of_every_thread_holds_its_locals() {
         let holds = || {
             let local = 0u64;
-            let (at, stack) = (&raw const local as u64, stack());
-            (stack.lo..stack.hi).contains(&at)
+            stack().holds(&raw const local as u64)
         };
         assert!(holds());
         assert!(std::thread::spawn(holds).join().unwrap());

@@ -39,7 +39,7 @@ pub(super) fn site(here: Registers) -> u32 {
 #[cold]
 #[inline(never)]
 fn walk_foreign(here: Registers, trace: &mut Trace) {
-    trace.marks |= sites::BROKEN;
+    trace.mark(sites::BROKEN);
     let known = |pc| unwind::remembered(pc).unwrap_or(Rule::NONE);
     walk(here, Stack::page_of(here.sp), known, trace);
 }
@@ -76,209 +76,275 @@ impl Registers {
     }
 }
 
-/// The bounds of a stack.
+/// The part of the memory that is a stack: the words that may be read.
 #[derive(Clone, Copy)]
 pub(super) struct Stack {
-    /// Its lowest address.
-    pub(super) lo: u64,
-    /// The address after its highest byte.
-    pub(super) hi: u64,
+    /// Its lowest address, a multiple of 8.
+    lo: u64,
+    /// How many words of 8 bytes it has.
+    words: u64,
 }
 
 impl Stack {
-    /// Whether an address lies on it.
-    #[inline(always)]
-    fn holds(self, address: u64) -> bool {
-        address.wrapping_sub(self.lo) < self.hi.wrapping_sub(self.lo)
+    /// No stack.
+    pub(super) const NONE: Stack = Stack { lo: 0, words: 0 };
+
+    /// The whole words between two addresses.
+    pub(super) const fn between(lo: u64, hi: u64) -> Stack {
+        let lo = lo & !7;
+        Stack {
+            lo,
+            words: hi.saturating_sub(lo) / 8,
+        }
     }
 
     /// What is mapped for sure of a stack whose bounds are not known.
     fn page_of(sp: u64) -> Stack {
-        let page = PAGE as u64;
-        Stack {
-            lo: sp,
-            hi: (sp | (page - 1)).saturating_add(1),
-        }
+        Stack::between(sp, (sp | (PAGE as u64 - 1)).saturating_add(1))
+    }
+
+    /// Whether it has any word.
+    #[inline(always)]
+    pub(super) fn is_known(self) -> bool {
+        self.words != 0
+    }
+
+    /// Whether an address lies on it.
+    #[inline(always)]
+    pub(super) fn holds(self, address: u64) -> bool {
+        address.wrapping_sub(self.lo) / 8 < self.words
     }
 
     /// The word at an address, if it lies on the stack.
     #[inline(always)]
-    pub(super) fn word(self, address: u64) -> Option<u64> {
-        let inside = self.holds(address) && self.hi - address >= 8 && address.is_multiple_of(8);
+    fn word(self, address: u64) -> Option<u64> {
+        // Rotated, an address that is no multiple of 8 becomes a number larger than any stack.
+        let number = address.wrapping_sub(self.lo).rotate_right(3);
         // SAFETY: the bounds are those of this thread's stack, mapped from the stack pointer up, and only this thread
         // moves its stack pointer.
-        inside.then(|| unsafe { (address as *const u64).read_volatile() })
+        (number < self.words).then(|| unsafe { (address as *const u64).read_volatile() })
     }
 }
 
 /// Collects the return addresses from `at` outwards.
 #[inline(always)]
 fn walk(mut at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Trace) {
-    for _ in 0..STEPS {
-        let step = match rule(at.pc) {
-            plain if plain.is_plain() => plain_step(plain, at, stack),
-            Rule::END => return,
-            other => special_step(other, at, stack),
-        };
-        // A return address of zero ends the stack of a thread that something else than the C library began.
-        match step {
-            Some((0, _)) => return,
-            Some((frame, next)) if next.sp > at.sp => {
-                if !trace.push(frame) {
-                    return;
+    // In registers while walking, which fields behind a reference would not be.
+    let mut summary = trace.summary;
+    summary.marks |= 'walked: {
+        for _ in 0..STEPS {
+            let sp = at.sp;
+            let rule = rule(at.pc);
+            // Two ways that do not meet before the assignment, so that the registers stay in registers.
+            if rule.is_plain() {
+                match plain_step(rule, at, stack) {
+                    Some(caller) => at = caller,
+                    None => break 'walked sites::BROKEN,
                 }
-                at = next;
+            } else if rule == Rule::END {
+                break 'walked 0;
+            } else {
+                match special_step(rule, at, stack) {
+                    Some(caller) => at = caller,
+                    None => break 'walked sites::BROKEN,
+                }
             }
-            _ => {
-                trace.marks |= sites::BROKEN;
-                return;
+            // What is kept are return addresses: whoever looks one byte before one finds the call. It is the same with
+            // an interrupted instruction.
+            let frame = at.pc.wrapping_add(1);
+            // So ends the stack of a thread that something else than the C library began.
+            if frame == 0 {
+                break 'walked 0;
+            }
+            // Each frame lies above the one it called: no walk goes round.
+            if at.sp <= sp {
+                break 'walked sites::BROKEN;
+            }
+            if !summary.push(&mut trace.frames, frame) {
+                break 'walked sites::DEEP;
             }
         }
-    }
-    trace.marks |= sites::DEEP;
+        sites::DEEP
+    };
+    trace.summary = summary;
 }
 
-/// The return address and the caller's registers, by a packed rule.
+/// The caller's registers, by a packed rule.
 #[inline(always)]
-fn plain_step(rule: Rule, at: Registers, stack: Stack) -> Option<(u64, Registers)> {
+fn plain_step(rule: Rule, at: Registers, stack: Stack) -> Option<Registers> {
     let base = if rule.is_from_bp() { at.bp } else { at.sp };
     let cfa = base.wrapping_add(rule.offset());
-    let frame = stack.word(cfa.wrapping_sub(8))?;
+    let return_address = stack.word(cfa.wrapping_sub(8))?;
     let bp = match rule.saved_bp() {
         0 => at.bp,
         below => stack.word(cfa.wrapping_sub(below))?,
     };
-    Some((
-        frame,
-        Registers {
-            pc: frame.wrapping_sub(1),
-            sp: cfa,
-            bp,
-        },
-    ))
+    Some(Registers {
+        pc: return_address.wrapping_sub(1),
+        sp: cfa,
+        bp,
+    })
 }
 
 #[cold]
 #[inline(never)]
-fn special_step(rule: Rule, at: Registers, stack: Stack) -> Option<(u64, Registers)> {
+fn special_step(rule: Rule, at: Registers, stack: Stack) -> Option<Registers> {
     match rule {
         Rule::SIGNAL => interrupted(at.sp, stack),
         Rule::WIDE => {
             let (cfa, bp) = unwind::wide_frame(at, &|address| stack.word(address))?;
-            let frame = stack.word(cfa.wrapping_sub(8))?;
-            Some((
-                frame,
-                Registers {
-                    pc: frame.wrapping_sub(1),
-                    sp: cfa,
-                    bp,
-                },
-            ))
+            let return_address = stack.word(cfa.wrapping_sub(8))?;
+            let pc = return_address.wrapping_sub(1);
+            Some(Registers { pc, sp: cfa, bp })
         }
         _ => None,
     }
 }
 
 /// The interrupted code, from the context that the kernel left where a signal handler returns to.
-fn interrupted(context: u64, stack: Stack) -> Option<(u64, Registers)> {
+fn interrupted(context: u64, stack: Stack) -> Option<Registers> {
     let registers = offset_of!(libc::ucontext_t, uc_mcontext) + offset_of!(libc::mcontext_t, gregs);
     let register = |number: libc::c_int| {
         stack.word(context.wrapping_add((registers + number as usize * 8) as u64))
     };
-    let pc = register(libc::REG_RIP)?;
-    let at = Registers {
-        pc,
+    Some(Registers {
+        pc: register(libc::REG_RIP)?,
         sp: register(libc::REG_RSP)?,
         bp: register(libc::REG_RBP)?,
-    };
-    // Kept frames are return addresses: whoever looks one byte before this one finds the interrupted instruction.
-    Some((pc.wrapping_add(1), at))
+    })
 }
 
 /// A stack while it is walked: its return addresses, innermost first, recursion folded.
 pub(super) struct Trace {
-    frames: [MaybeUninit<u64>; FRAMES],
-    /// How many of `frames` are written.
+    frames: Frames,
+    summary: Summary,
+}
+
+type Frames = [MaybeUninit<u64>; FRAMES];
+
+/// What is known of the frames of a trace.
+#[derive(Clone, Copy)]
+struct Summary {
+    /// How many are written.
     len: usize,
     /// Of the frames, in order.
     hash: u64,
     /// A bit for each frame by its hash: a frame whose bit is clear was not seen before.
-    seen: u64,
+    seen: [u64; 4],
     /// What the stack lacks: bits of `sites`.
-    pub(super) marks: u32,
+    marks: u32,
 }
 
 impl Trace {
+    #[inline(always)]
     pub(super) fn new() -> Trace {
         Trace {
             frames: [MaybeUninit::uninit(); FRAMES],
-            len: 0,
-            hash: 0,
-            seen: 0,
-            marks: 0,
+            summary: Summary {
+                len: 0,
+                hash: 0,
+                seen: [0; 4],
+                marks: 0,
+            },
         }
     }
 
     /// Return addresses, innermost first.
     #[inline(always)]
     pub(super) fn frames(&self) -> &[u64] {
-        // SAFETY: `push` wrote the first `len`.
-        unsafe { std::slice::from_raw_parts(self.frames.as_ptr().cast(), self.len) }
+        written(&self.frames, self.summary.len)
     }
 
     /// A hash of the frames.
     #[inline(always)]
     pub(super) fn hash(&self) -> u64 {
-        self.hash
+        self.summary.hash
+    }
+
+    /// What the stack lacks: bits of `sites`.
+    #[inline(always)]
+    pub(super) fn marks(&self) -> u32 {
+        self.summary.marks
+    }
+
+    /// Adds to what the stack lacks.
+    pub(super) fn mark(&mut self, marks: u32) {
+        self.summary.marks |= marks;
     }
 
     /// Leaves out all but the innermost frames, and marks the stack short if that is less than it had.
     pub(super) fn shorten(&mut self, frames: usize) {
-        if frames < self.len {
-            self.len = frames;
-            self.marks |= sites::SHORT;
-            self.rehash();
+        if frames < self.summary.len {
+            self.summary.len = frames;
+            self.summary.hash = hash_of(self.frames());
+            self.mark(sites::SHORT);
         }
     }
+}
 
+#[cfg(test)]
+impl Trace {
+    /// The trace of a stack with these frames.
+    pub(super) fn of(frames: &[u64]) -> Trace {
+        let mut trace = Trace::new();
+        for &frame in frames {
+            if !trace.summary.push(&mut trace.frames, frame) {
+                trace.mark(sites::DEEP);
+            }
+        }
+        trace
+    }
+}
+
+impl Summary {
     /// Adds the next frame outwards, or says that there is no room.
     #[inline(always)]
-    pub(super) fn push(&mut self, frame: u64) -> bool {
-        let Some(room) = self.frames.get_mut(self.len) else {
-            self.marks |= sites::DEEP;
+    fn push(&mut self, frames: &mut Frames, frame: u64) -> bool {
+        let Some(room) = frames.get_mut(self.len) else {
             return false;
         };
         room.write(frame);
         self.len += 1;
         self.hash = mix(self.hash, frame);
-        let bit = 1 << (frame.wrapping_mul(SPREAD) >> 58);
-        if self.seen & bit != 0 {
-            self.fold();
+        let bits = frame.wrapping_mul(SPREAD);
+        let (word, bit) = (
+            &mut self.seen[(bits >> 62) as usize],
+            1 << (bits >> 56 & 63),
+        );
+        if *word & bit != 0 {
+            let frames = written(frames, self.len);
+            if let Some(period) = repeated(frames) {
+                self.len -= period;
+                self.hash = hash_of(&frames[..self.len]);
+                self.marks |= sites::FOLDED;
+            }
         }
-        self.seen |= bit;
+        *word |= bit;
         true
     }
+}
 
-    /// Leaves out the last turn of a recursion if the turn before is the same.
-    #[inline(never)]
-    fn fold(&mut self) {
-        let frames = self.frames();
-        let repeats = |&period: &usize| {
-            let (before, last) = frames[frames.len() - 2 * period..].split_at(period);
-            before == last
-        };
-        let Some(period) = (1..=PERIOD.min(self.len / 2)).find(repeats) else {
-            return;
-        };
-        self.len -= period;
-        self.marks |= sites::FOLDED;
-        self.rehash();
-    }
+/// The first frames of a trace, which `Summary::push` wrote.
+#[inline(always)]
+fn written(frames: &Frames, len: usize) -> &[u64] {
+    debug_assert!(len <= FRAMES);
+    // SAFETY: `len` is a summary's, which counts the frames written, in order.
+    unsafe { std::slice::from_raw_parts(frames.as_ptr().cast(), len) }
+}
 
-    fn rehash(&mut self) {
-        let frames = self.frames().iter();
-        self.hash = frames.fold(0, |hash, &frame| mix(hash, frame));
-    }
+/// How many frames the last turn of a recursion has, if the turn before is the same.
+#[inline(never)]
+fn repeated(frames: &[u64]) -> Option<usize> {
+    let repeats = |&period: &usize| {
+        let (before, last) = frames[frames.len() - 2 * period..].split_at(period);
+        before == last
+    };
+    (1..=PERIOD.min(frames.len() / 2)).find(repeats)
+}
+
+#[inline(never)]
+fn hash_of(frames: &[u64]) -> u64 {
+    frames.iter().fold(0, |hash, &frame| mix(hash, frame))
 }
 
 /// An odd number without pattern (from the golden ratio): multiplying by it spreads differences to the upper bits.
@@ -294,11 +360,7 @@ mod tests {
     use super::*;
 
     fn trace_of(frames: impl IntoIterator<Item = u64>) -> Trace {
-        let mut trace = Trace::new();
-        for frame in frames {
-            trace.push(frame);
-        }
-        trace
+        Trace::of(&frames.into_iter().collect::<Vec<u64>>())
     }
 
     #[test]
@@ -311,10 +373,10 @@ mod tests {
             let (few, many) = (at_depth(2), at_depth(30));
             assert_eq!(few.frames(), many.frames());
             assert_eq!(few.hash(), many.hash());
-            assert_eq!(few.marks, sites::FOLDED);
+            assert_eq!(few.marks(), sites::FOLDED);
             assert_eq!(few.frames().len() as u64, 5 + period);
             assert_eq!(at_depth(1).frames(), few.frames());
-            assert_eq!(at_depth(1).marks, 0);
+            assert_eq!(at_depth(1).marks(), 0);
         }
     }
 
@@ -322,27 +384,24 @@ mod tests {
     fn a_frame_that_returns_without_a_cycle_is_kept() {
         let frames = [1, 2, 3, 1, 4, 2, 3, 5, 1];
         let trace = trace_of(frames);
-        assert_eq!((trace.frames(), trace.marks), (&frames[..], 0));
+        assert_eq!((trace.frames(), trace.marks()), (&frames[..], 0));
     }
 
     #[test]
     fn the_innermost_frames_of_a_deep_stack_are_kept() {
         let mut trace = trace_of(1..=65);
         assert_eq!(trace.frames(), (1..=64).collect::<Vec<u64>>());
-        assert_eq!(trace.marks, sites::DEEP);
+        assert_eq!(trace.marks(), sites::DEEP);
         trace.shorten(4);
         assert_eq!(trace.frames(), [1, 2, 3, 4]);
         assert_eq!(trace.hash(), trace_of(1..=4).hash());
-        assert_eq!(trace.marks, sites::DEEP | sites::SHORT);
+        assert_eq!(trace.marks(), sites::DEEP | sites::SHORT);
     }
 
     /// Walks an array as a stack whose frames all have the same rule.
     fn walked(words: &[u64], rule: Rule) -> Trace {
         let lo = words.as_ptr() as u64;
-        let stack = Stack {
-            lo,
-            hi: lo + size_of_val(words) as u64,
-        };
+        let stack = Stack::between(lo, lo + size_of_val(words) as u64);
         let mut trace = Trace::new();
         let at = Registers {
             pc: 1,
@@ -362,7 +421,7 @@ mod tests {
     fn a_stack_ends_at_its_outermost_frame() {
         let by_sp = Rule::plain(false, 0, 16).unwrap();
         let trace = walked(&[0, 11, 0, 22, 0, 99, 0, 0], by_sp);
-        assert_eq!((trace.frames(), trace.marks), (&[11, 22, 99][..], 0));
+        assert_eq!((trace.frames(), trace.marks()), (&[11, 22, 99][..], 0));
     }
 
     #[test]
@@ -370,11 +429,11 @@ mod tests {
         let by_sp = Rule::plain(false, 0, 16).unwrap();
         let trace = walked(&[0, 11, 0, 22, 0], by_sp);
         assert_eq!(
-            (trace.frames(), trace.marks),
+            (trace.frames(), trace.marks()),
             (&[11, 22][..], sites::BROKEN)
         );
         let by_bp = Rule::plain(true, 16, 16).unwrap();
         let down = walked(&[0, 11, 0, 22], by_bp);
-        assert_eq!((down.frames(), down.marks), (&[11][..], sites::BROKEN));
+        assert_eq!((down.frames(), down.marks()), (&[11][..], sites::BROKEN));
     }
 }

@@ -128,39 +128,46 @@ impl Stack {
 
 /// Collects the return addresses from `at` outwards.
 #[inline(always)]
-fn walk(mut at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Trace) {
-    // In registers while walking, which fields behind a reference would not be.
+fn walk(at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Trace) {
+    // All that a step changes stands in local variables of which no reference is made: so it stays in registers, which
+    // halves the time of a walk.
+    let Registers {
+        mut pc,
+        mut sp,
+        mut bp,
+    } = at;
     let mut summary = trace.summary;
+    let mut seen = Seen::default();
     summary.marks |= 'walked: {
         for _ in 0..STEPS {
-            let sp = at.sp;
-            let rule = rule(at.pc);
-            // Two ways that do not meet before the assignment, so that the registers stay in registers.
+            let below = sp;
+            let rule = rule(pc);
+            let at = Registers { pc, sp, bp };
             if rule.is_plain() {
                 match plain_step(rule, at, stack) {
-                    Some(caller) => at = caller,
+                    Some(caller) => Registers { pc, sp, bp } = caller,
                     None => break 'walked sites::BROKEN,
                 }
             } else if rule == Rule::END {
                 break 'walked 0;
             } else {
                 match special_step(rule, at, stack) {
-                    Some(caller) => at = caller,
+                    Some(caller) => Registers { pc, sp, bp } = caller,
                     None => break 'walked sites::BROKEN,
                 }
             }
             // What is kept are return addresses: whoever looks one byte before one finds the call. It is the same with
             // an interrupted instruction.
-            let frame = at.pc.wrapping_add(1);
+            let frame = pc.wrapping_add(1);
             // So ends the stack of a thread that something else than the C library began.
             if frame == 0 {
                 break 'walked 0;
             }
             // Each frame lies above the one it called: no walk goes round.
-            if at.sp <= sp {
+            if sp <= below {
                 break 'walked sites::BROKEN;
             }
-            if !summary.push(&mut trace.frames, frame) {
+            if !summary.push(&mut trace.frames, &mut seen, frame) {
                 break 'walked sites::DEEP;
             }
         }
@@ -229,11 +236,12 @@ struct Summary {
     len: usize,
     /// Of the frames, in order.
     hash: u64,
-    /// A bit for each frame by its hash: a frame whose bit is clear was not seen before.
-    seen: [u64; 4],
     /// What the stack lacks: bits of `sites`.
     marks: u32,
 }
+
+/// A bit for each frame by its hash: a frame whose bit is clear was not seen before.
+type Seen = [u64; 4];
 
 impl Trace {
     #[inline(always)]
@@ -243,7 +251,6 @@ impl Trace {
             summary: Summary {
                 len: 0,
                 hash: 0,
-                seen: [0; 4],
                 marks: 0,
             },
         }
@@ -286,9 +293,9 @@ impl Trace {
 impl Trace {
     /// The trace of a stack with these frames.
     pub(super) fn of(frames: &[u64]) -> Trace {
-        let mut trace = Trace::new();
+        let (mut trace, mut seen) = (Trace::new(), Seen::default());
         for &frame in frames {
-            if !trace.summary.push(&mut trace.frames, frame) {
+            if !trace.summary.push(&mut trace.frames, &mut seen, frame) {
                 trace.mark(sites::DEEP);
             }
         }
@@ -299,7 +306,7 @@ impl Trace {
 impl Summary {
     /// Adds the next frame outwards, or says that there is no room.
     #[inline(always)]
-    fn push(&mut self, frames: &mut Frames, frame: u64) -> bool {
+    fn push(&mut self, frames: &mut Frames, seen: &mut Seen, frame: u64) -> bool {
         let Some(room) = frames.get_mut(self.len) else {
             return false;
         };
@@ -307,10 +314,8 @@ impl Summary {
         self.len += 1;
         self.hash = mix(self.hash, frame);
         let bits = frame.wrapping_mul(SPREAD);
-        let (word, bit) = (
-            &mut self.seen[(bits >> 62) as usize],
-            1 << (bits >> 56 & 63),
-        );
+        let word = &mut seen[(bits >> 62) as usize];
+        let bit = 1 << (bits >> 56 & 63);
         if *word & bit != 0 {
             let frames = written(frames, self.len);
             if let Some(period) = repeated(frames) {

@@ -11,8 +11,8 @@ use sigheap::Heap;
 static TRACKED: Heap = Heap::system();
 
 const LIVE: usize = 500;
-const PAIRS: usize = 200_000;
-const RUNS: usize = 25;
+const PAIRS: usize = 10_000;
+const RUNS: usize = 300;
 
 fn main() {
     for depth in [1, 5, 12, 20] {

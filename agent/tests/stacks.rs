@@ -193,6 +193,20 @@ fn odd(depth: u32) -> usize {
     }
 }
 
+/// Recursion from three places in an order in which nothing ever follows itself (Thue's), so that none of it is folded.
+#[inline(never)]
+fn wander(depth: u32) -> usize {
+    let boxed = black_box(Box::new(depth));
+    let parity = |number: u32| number.count_ones() % 2;
+    let below = match (parity(depth), parity(depth + 1)) {
+        _ if depth == 0 => 0,
+        (0, 1) => black_box(wander(depth - 1)) + 1,
+        (1, 0) => black_box(wander(depth - 1)) + 2,
+        _ => black_box(wander(depth - 1)) + 3,
+    };
+    below + *boxed as usize
+}
+
 unsafe extern "C" fn by_text(a: *const c_void, b: *const c_void) -> c_int {
     // SAFETY: `qsort` passes pointers to elements.
     let (a, b) = unsafe { (*a.cast::<u32>(), *b.cast::<u32>()) };
@@ -277,6 +291,10 @@ fn every_stack_is_the_systems_or_says_what_it_lacks() {
         black_box(even(200));
     });
     assert!(FOLDED.load(Ordering::Relaxed) > 300);
+    part("a deep stack", &|| {
+        black_box(wander(120));
+    });
+    assert!(DEEP.load(Ordering::Relaxed) > 50);
     assert!(part("large frame", &|| drop(large_frame())) > 0);
     let sort = || {
         let mut numbers: Vec<u32> = (0..200).map(|n| n * 7919 % 1009).collect();

@@ -240,7 +240,8 @@ struct Summary {
     marks: u32,
 }
 
-/// A bit for each frame by its hash: a frame whose bit is clear was not seen before.
+/// A bit for each frame by its hash: a frame whose bit is clear was not seen before. Of 64 bits, a stack of 20
+/// frames set so many by chance that looking for repetitions cost more than the walk.
 type Seen = [u64; 4];
 
 impl Trace {
@@ -340,9 +341,12 @@ fn written(frames: &Frames, len: usize) -> &[u64] {
 /// How many frames the last turn of a recursion has, if the turn before is the same.
 #[inline(never)]
 fn repeated(frames: &[u64]) -> Option<usize> {
+    let last = frames.len() - 1;
     let repeats = |&period: &usize| {
-        let (before, last) = frames[frames.len() - 2 * period..].split_at(period);
-        before == last
+        frames[last - period] == frames[last] && {
+            let (before, turn) = frames[last + 1 - 2 * period..].split_at(period);
+            before == turn
+        }
     };
     (1..=PERIOD.min(frames.len() / 2)).find(repeats)
 }

@@ -2,9 +2,10 @@
 //!
 //! Around [`sigheap::Heap`] stands an allocator that asks `_Unwind_Backtrace` after each call and compares all frames
 //! outside itself. They are equal, or the tracker's says what it lacks.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 #![expect(
     unsafe_code,
+    clippy::unwrap_used,
     reason = "an allocator, the system's unwinder and signal handlers are what is tested"
 )]
 

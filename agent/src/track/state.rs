@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::record::MAX_BIRTH;
 use super::sites::SITES;
 use super::table::TABLE;
-use super::{arena, thread};
+use super::{arena, thread, unwind};
 use crate::heap::{Address, Block, Site, SiteId};
 use crate::os::map;
 
@@ -28,16 +28,12 @@ pub fn set_epoch(epoch: u32) {
 }
 
 /// Calls `visit` with every live block: first those in the table in order of address, then those that threads were
-/// moving when they stopped.
+/// moving when they stopped, at the addresses they were at. Such an address may by then be another block's too.
+///
+/// In a child that the program forked, a block that another thread was moving just then stays one that moves.
 pub fn for_each_block(mut visit: impl FnMut(Block)) {
     TABLE.for_each(&mut visit);
-    // In a child that the program forked, the slot of a thread that is not there may show a block long gone.
-    let is_reused = |block: &Block| TABLE.get(block.address.0).is_live();
-    thread::for_each_moving(&mut |block| {
-        if !is_reused(&block) {
-            visit(block);
-        }
-    });
+    thread::for_each_moving(&mut visit);
 }
 
 /// The live block that begins at an address.
@@ -85,13 +81,21 @@ pub fn stats() -> Stats {
     }
 }
 
-/// Calls `visit` with the address range of every mapping of the tracker's own. What it keeps in the program's static
-/// memory (untouched but for a few pages) is not among them.
+/// Calls `visit` with every address range of the tracker's own, mapped or static. Most of their pages were never
+/// touched.
 pub fn for_each_own_range(mut visit: impl FnMut(Range<u64>)) {
+    visit(addresses(&TABLE));
+    visit(addresses(&SITES));
+    visit(unwind::range());
     TABLE.for_each_range(&mut visit);
     thread::for_each_range(&mut visit);
     visit(SITES.range());
     visit(arena::range());
+}
+
+fn addresses<T>(what: &'static T) -> Range<u64> {
+    let start = std::ptr::from_ref(what) as u64;
+    start..start + size_of::<T>() as u64
 }
 
 /// Slots that threads hold, for tests: threads that ended hold none.

@@ -51,7 +51,7 @@ impl Rule {
             && offset.is_multiple_of(8)
             && (8..8 << 13).contains(&offset);
         fits.then_some(Rule(
-            u64::from(from_bp) | saved_bp / 8 << 1 | offset / 8 << 4,
+            u64::from(from_bp) | (saved_bp / 8) << 1 | (offset / 8) << 4,
         ))
     }
 
@@ -104,6 +104,12 @@ pub(super) fn remembered(pc: u64) -> Option<Rule> {
 #[inline(always)]
 fn entry_for(pc: u64) -> &'static AtomicU64 {
     &REMEMBERED[(pc ^ pc >> REMEMBERED_LOG2) as usize % REMEMBERED.len()]
+}
+
+/// The addresses of what is remembered.
+pub(super) fn range() -> std::ops::Range<u64> {
+    let start = REMEMBERED.as_ptr() as u64;
+    start..start + size_of_val(&REMEMBERED) as u64
 }
 
 #[cold]

@@ -1,0 +1,93 @@
+//! A thread interrupted anywhere in `realloc`: where it does not defer the stop, its block is seen exactly once.
+#![cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#![expect(
+    unsafe_code,
+    reason = "signals are what is tested, and a test ends where it is wrong"
+)]
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use sigheap::Heap;
+use sigheap::internals;
+
+#[global_allocator]
+static HEAP: Heap = Heap::system();
+
+/// The birth of the one block that moves.
+const BIRTH: u32 = 777;
+
+static SEEN_ONCE: AtomicU64 = AtomicU64::new(0);
+static SEEN_OTHERWISE: AtomicU64 = AtomicU64::new(0);
+static DEFERRED: AtomicU64 = AtomicU64::new(0);
+static MOVES: AtomicU64 = AtomicU64::new(0);
+static RAISED_AGAIN: AtomicU64 = AtomicU64::new(0);
+
+/// Looks at the tables as the clone would find them.
+fn look() {
+    let mut seen = 0;
+    internals::for_each_block(|block| seen += u32::from(block.birth.0 == BIRTH));
+    let counter = if seen == 1 {
+        &SEEN_ONCE
+    } else {
+        &SEEN_OTHERWISE
+    };
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+extern "C" fn on_stop(_: libc::c_int) {
+    // SAFETY: this thread's own variable, put back as it was.
+    let errno = unsafe { *libc::__errno_location() };
+    if internals::defer_stop() {
+        DEFERRED.fetch_add(1, Ordering::Relaxed);
+    } else {
+        look();
+    }
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+/// Moves a block until told to end.
+fn keep_moving(end: &AtomicBool) {
+    internals::set_epoch(BIRTH);
+    let mut block: Vec<u8> = Vec::with_capacity(1000);
+    internals::set_epoch(1);
+    while !end.load(Ordering::Relaxed) {
+        let moves = MOVES.fetch_add(1, Ordering::Relaxed);
+        block.reserve_exact(1 + (moves * 7919 % 100_003) as usize);
+        block.shrink_to(1 + (moves % 1000) as usize);
+    }
+}
+
+#[test]
+fn a_thread_stopped_anywhere_shows_its_block_once() {
+    internals::set_stop_hook(|| {
+        RAISED_AGAIN.fetch_add(1, Ordering::Relaxed);
+        look();
+    });
+    // SAFETY: the handler has the demanded signature, and does only what a handler may.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_stop as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGUSR2, &action, std::ptr::null_mut());
+    }
+    static END: AtomicBool = AtomicBool::new(false);
+    let mover = std::thread::spawn(|| keep_moving(&END));
+    let thread = std::os::unix::thread::JoinHandleExt::as_pthread_t(&mover);
+    for signal in 0..600 {
+        // Not before the thread went on: it would be interrupted where it was.
+        let next = MOVES.load(Ordering::Relaxed) + 2 + signal % 5;
+        while MOVES.load(Ordering::Relaxed) < next {
+            std::hint::spin_loop();
+        }
+        // SAFETY: the thread lives until it is told to end below.
+        unsafe { libc::pthread_kill(thread, libc::SIGUSR2) };
+    }
+    END.store(true, Ordering::Relaxed);
+    mover.join().unwrap();
+    let counts = [&SEEN_ONCE, &SEEN_OTHERWISE, &DEFERRED, &RAISED_AGAIN];
+    let [once, otherwise, deferred, raised] = counts.map(|count| count.load(Ordering::Relaxed));
+    println!("once {once}, otherwise {otherwise}, deferred {deferred}, raised again {raised}");
+    assert_eq!(otherwise, 0);
+    assert!(once >= 500 && deferred > 0 && raised == deferred);
+}

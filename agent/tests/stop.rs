@@ -78,7 +78,7 @@ fn a_thread_stopped_anywhere_shows_its_block_once() {
         // Not before the thread went on: it would be interrupted where it was.
         let next = MOVES.load(Ordering::Relaxed) + 2 + signal % 5;
         while MOVES.load(Ordering::Relaxed) < next {
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
         // SAFETY: the thread lives until it is told to end below.
         unsafe { libc::pthread_kill(thread, libc::SIGUSR2) };

@@ -2,7 +2,7 @@
 //!
 //! Around [`sigheap::Heap`] stands an allocator that asks `_Unwind_Backtrace` after each call and compares all frames
 //! outside itself. They are equal, or the tracker's says what it lacks.
-#![cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#![cfg(sigheap_supported)]
 #![expect(
     unsafe_code,
     clippy::unwrap_used,

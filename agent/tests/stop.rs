@@ -1,5 +1,5 @@
 //! A thread interrupted anywhere in `realloc`: where it does not defer the stop, its block is seen exactly once.
-#![cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#![cfg(sigheap_supported)]
 #![expect(
     unsafe_code,
     reason = "signals are what is tested, and a test ends where it is wrong"

@@ -7,12 +7,12 @@ use std::ops::Range;
 use std::ptr::NonNull;
 
 /// Bytes of a page. Fixed by the architecture this agent runs on.
-pub const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;
 
 /// Reserves `bytes` of zeroed memory that costs nothing until it is written, or nothing if the kernel refuses.
 ///
 /// It is left out of core dumps: a dump of the tables would be larger than the program's.
-pub fn reserve(bytes: usize) -> Option<NonNull<u8>> {
+pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
     let errno = Errno::save();
     // SAFETY: a new private mapping at an address of the kernel's choice touches nothing that exists.
     let mapped = unsafe {
@@ -35,7 +35,7 @@ pub fn reserve(bytes: usize) -> Option<NonNull<u8>> {
 }
 
 /// Reserves the first of `sizes` that the kernel grants.
-pub fn reserve_first(sizes: &[usize]) -> Option<(NonNull<u8>, usize)> {
+pub(crate) fn reserve_first(sizes: &[usize]) -> Option<(NonNull<u8>, usize)> {
     sizes
         .iter()
         .find_map(|&bytes| Some((reserve(bytes)?, bytes)))
@@ -45,7 +45,7 @@ pub fn reserve_first(sizes: &[usize]) -> Option<(NonNull<u8>, usize)> {
 ///
 /// # Safety
 /// `start` and `bytes` are those of one call of [`reserve`], and nothing refers into it any more.
-pub unsafe fn release(start: NonNull<u8>, bytes: usize) {
+pub(crate) unsafe fn release(start: NonNull<u8>, bytes: usize) {
     let _errno = Errno::save();
     // SAFETY: the caller owns the whole mapping.
     unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
@@ -55,7 +55,7 @@ pub unsafe fn release(start: NonNull<u8>, bytes: usize) {
 ///
 /// `mincore` would call a swapped page absent. Fails where `/proc` is missing or closed, as after a setuid: then
 /// every page has to be taken for touched.
-pub fn touched(start: u64, into: &mut [bool]) -> io::Result<()> {
+pub(crate) fn touched(start: u64, into: &mut [bool]) -> io::Result<()> {
     const BATCH: usize = 512;
     const PRESENT_OR_SWAPPED: u64 = 0b11 << 62;
     let pagemap = Pagemap::open()?;
@@ -73,7 +73,7 @@ pub fn touched(start: u64, into: &mut [bool]) -> io::Result<()> {
 }
 
 /// Bytes of a range that are in memory now, counted in whole pages. Zero where nothing is mapped.
-pub fn resident(range: Range<u64>) -> u64 {
+pub(crate) fn resident(range: Range<u64>) -> u64 {
     const BATCH: usize = 4096;
     let _errno = Errno::save();
     let page = PAGE as u64;
@@ -137,11 +137,11 @@ impl Drop for Pagemap {
 
 /// This thread's `errno`, put back when dropped: `malloc` and `free` must not change it where the program's allocator would not.
 #[must_use]
-pub struct Errno(libc::c_int);
+pub(crate) struct Errno(libc::c_int);
 
 impl Errno {
     /// Remembers it.
-    pub fn save() -> Errno {
+    pub(crate) fn save() -> Errno {
         // SAFETY: the C library returns a valid pointer to this thread's own variable.
         Errno(unsafe { *libc::__errno_location() })
     }

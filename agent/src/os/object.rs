@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The unwind tables of one object file, in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnwindTables {
+pub(crate) struct UnwindTables {
     /// Where `.eh_frame_hdr` begins, the sorted index into `.eh_frame`.
-    pub header: u64,
+    pub(crate) header: u64,
     /// Where the object's last mapped byte ends. All of the tables lie before it.
-    pub end: u64,
+    pub(crate) end: u64,
 }
 
 /// Finds the unwind tables of the code at an address. Nothing for code without (JIT) and for no code at all.
-pub fn unwind_tables(pc: u64) -> Option<UnwindTables> {
+pub(crate) fn unwind_tables(pc: u64) -> Option<UnwindTables> {
     match find_object() {
         Some(find) => by_find_object(find, pc),
         None => by_iteration(pc),

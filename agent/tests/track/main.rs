@@ -3,7 +3,7 @@
 //! The global allocator is [`sigheap::Heap`] with a bookkeeper of the test's own around it (`books`), which counts what
 //! the whole process allocates and frees. Where a test compares the two, it makes sure that nothing was allocated
 //! meanwhile.
-#![cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#![cfg(sigheap_supported)]
 #![expect(
     unsafe_code,
     clippy::unwrap_used,

@@ -11,7 +11,7 @@ use gimli::{
 
 use super::index::{Covered, Index};
 use super::lines::Lines;
-use super::object::{Object, ObjectError};
+use super::object::ObjectError;
 
 /// Bytes of a section.
 pub(super) type Slice = EndianSlice<'static, LittleEndian>;
@@ -56,17 +56,14 @@ pub(super) struct ParsedUnit {
 }
 
 impl Debug {
-    /// Finds the units; parses none of them. `None`: the file has no debug information.
-    pub(super) fn open(object: &Object) -> Result<Option<Self>, ObjectError> {
-        let load = |id: SectionId| {
-            object
-                .section(id.name())
-                .map(|bytes| EndianSlice::new(bytes, LittleEndian))
-        };
-        let dwarf = Dwarf::load(load)?;
-        let aranges = DebugAranges::new(object.section(".debug_aranges")?, LittleEndian);
+    /// Finds the units; parses none of them. `None`: there is no debug information.
+    pub(super) fn open(
+        section: impl Fn(&str) -> Result<&'static [u8], ObjectError>,
+    ) -> Result<Option<Self>, ObjectError> {
+        let load =
+            |id: SectionId| section(id.name()).map(|bytes| EndianSlice::new(bytes, LittleEndian));
         let mut debug = Debug {
-            dwarf,
+            dwarf: Dwarf::load(load)?,
             units: Vec::new(),
             listed: Vec::new(),
             unlisted: OnceCell::new(),
@@ -74,7 +71,8 @@ impl Debug {
             split: Cell::new(false),
         };
         debug.find_units();
-        debug.listed = debug.read_aranges(&aranges);
+        debug.listed =
+            debug.read_aranges(&DebugAranges::new(section(".debug_aranges")?, LittleEndian));
         Ok((!debug.units.is_empty()).then_some(debug))
     }
 
@@ -277,6 +275,15 @@ impl Debug {
         bounds.covers(&self.dwarf, unit, address)
     }
 
+    /// The first addresses of all functions, in no order.
+    #[cfg(test)]
+    pub(super) fn covered(&self) -> impl Iterator<Item = u64> {
+        let units = 0..self.units.len();
+        units
+            .filter_map(|unit| self.index(unit))
+            .flat_map(Index::function_addresses)
+    }
+
     /// Something was not as it should be.
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged.get()
@@ -327,6 +334,9 @@ pub(super) struct Bounds {
     ranges: Option<Value>,
 }
 
+/// More ranges than any function has: in damaged files every entry may refer to the longest list there is.
+const RANGES: usize = 4096;
+
 impl Bounds {
     /// Takes an attribute in, if it is one of them.
     pub(super) fn take(&mut self, attribute: &Attribute<Slice>) {
@@ -355,8 +365,10 @@ impl Bounds {
     ) -> gimli::Result<()> {
         if let Some(ranges) = self.ranges {
             if let Some(mut ranges) = dwarf.attr_ranges(unit, ranges)? {
-                while let Some(range) = ranges.next()? {
+                let mut left = RANGES;
+                while let Some(range) = ranges.next()?.filter(|_| left > 0) {
                     take(range);
+                    left -= 1;
                 }
             }
             return Ok(());

@@ -66,11 +66,20 @@ impl Function {
 
     /// One from a path and the texts of its generic arguments, whose names are guessed from where it stands.
     pub(super) fn from_texts(path: String, arguments: &[&str]) -> Self {
-        let names: &[&str] = match () {
-            () if paths::is_within(&path, "alloc::collections::btree") => &["K", "V"],
-            () if paths::is_within(&path, "std::collections::hash") => &["K", "V", "S"],
-            () if paths::is_within(&path, "hashbrown::map") => &["K", "V", "S"],
-            () => &["T", "A", "B"],
+        let maps = [
+            "alloc::collections::btree",
+            "std::collections::hash",
+            "hashbrown::map",
+            "indexmap",
+        ];
+        let is_map = maps
+            .into_iter()
+            .any(|module| paths::is_within(&path, module))
+            && !path.contains("::set::");
+        let names: &[&str] = if is_map {
+            &["K", "V", "S"]
+        } else {
+            &["T", "A", "B"]
         };
         let known = arguments.iter().filter(|text| says_something(text));
         let parameters = known.zip(names).map(|(text, name)| Parameter {

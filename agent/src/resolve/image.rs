@@ -41,7 +41,7 @@ impl Image {
             Ok(object) => object,
             Err(error) => return Image::lacking(Missing::Object(error)),
         };
-        let (debug, missing) = match Debug::open(&object) {
+        let (debug, missing) = match Debug::open(|name| object.section(name)) {
             Ok(Some(debug)) => (Some(debug), None),
             Ok(None) if object.is_stripped() => (None, Some(Missing::Symbols)),
             Ok(None) => (None, Some(Missing::Debug)),

@@ -131,6 +131,11 @@ impl Index {
             .map(|offset| *offset as usize)
     }
 
+    #[cfg(test)]
+    pub(super) fn function_addresses(&self) -> impl Iterator<Item = u64> {
+        self.functions.iter().map(|function| function.begin)
+    }
+
     pub(super) fn parent_of(&self, entry: usize) -> Option<usize> {
         let entry = u32::try_from(entry).ok()?;
         let at = self

@@ -210,6 +210,6 @@ fn level_mentions(stack: &mut Stack<'_>, first: usize, name: &str) -> bool {
             .map(|parameter| &parameter.of);
         parameters
             .chain(&call.function.method_of)
-            .any(|of| of.name.contains(name))
+            .any(|of| paths::mentions(&of.name, name))
     })
 }

@@ -8,6 +8,8 @@
 
 mod chain;
 mod closures;
+#[cfg(test)]
+mod damage;
 mod dwarf;
 mod forms;
 mod frames;

@@ -15,8 +15,6 @@ pub(super) struct Call {
     pub(super) function: Rc<Function>,
     /// Which return address it came from, 0 for the innermost.
     pub(super) level: usize,
-    /// Whether it is the function that the code at that address was compiled as, the others being inlined into it.
-    pub(super) outer: bool,
     /// Whether its code may serve other functions too, and so go by another's name.
     pub(super) merged: Merged,
 }

@@ -18,6 +18,8 @@ mod holder;
 mod image;
 mod index;
 mod infer;
+#[cfg(test)]
+mod inference;
 mod lines;
 mod merged;
 mod missing;
@@ -37,7 +39,7 @@ use std::rc::Rc;
 
 use function::Function;
 use image::{Image, Located};
-use infer::{Call, Stack};
+use infer::{Call, Merged, Stack};
 use missing::Missing;
 use name::Writer;
 use owner::Owner;
@@ -106,28 +108,25 @@ impl<'a> Resolver<'a> {
 
     /// The functions at one level of a stack, ready to be judged. `None`: the stack ends.
     fn calls(&self, site: &Site, level: usize) -> Option<Vec<Call>> {
-        let address = site
-            .frames
-            .get(level)
-            .filter(|_| level < LEVELS)?
-            .0
-            .wrapping_sub(1);
-        let Some((_, image, address)) = self.locate(address) else {
+        let return_address = site.frames.get(level).filter(|_| level < LEVELS)?.0;
+        let Some((_, image, address)) = self.locate(return_address.wrapping_sub(1)) else {
             return Some(Vec::new());
         };
         let found = image.functions_at(address);
         let instance = self.instance(site, level, found.last());
-        let outermost = found.len().saturating_sub(1);
-        let call = |(number, located): (usize, &Located)| Call {
+        let merged = match &instance {
+            Some(_) => Merged::No,
+            None => image.merged(address),
+        };
+        let call = |located: &Located| Call {
             function: match &instance {
                 Some((merged, meant)) => Rc::new(located.function.as_instance(merged, meant)),
                 None => located.function.clone(),
             },
             level,
-            outer: number == outermost,
-            merged: image.merged(address),
+            merged,
         };
-        Some(found.iter().enumerate().map(call).collect())
+        Some(found.iter().map(call).collect())
     }
 
     /// A function that was merged with another instance of itself, and the one that its caller meant: builds that keep thunks

@@ -139,9 +139,12 @@ impl Functions {
             Some(origin) => (*self.read_from(debug, types, origin, steps)).clone(),
             None => declared(debug, types, die, &entry),
         };
-        let parameters = parameters(debug, types, die);
-        if !parameters.is_empty() {
-            function.parameters = parameters;
+        // An instance that was inlined somewhere has them at its declaration; its own children are its whole body.
+        if origin.is_none() || function.parameters.is_empty() {
+            let parameters = parameters(debug, types, die);
+            if !parameters.is_empty() {
+                function.parameters = parameters;
+            }
         }
         if let Some(value) = entry.attr_value(dw::DW_AT_linkage_name) {
             function.symbol = debug.text(die.unit, value).unwrap_or_default().to_string();

@@ -102,8 +102,8 @@ impl Image {
     }
 
     fn by_symbol(&self, address: u64) -> Option<Located> {
-        let (symbol, _) = self.object.as_ref()?.function_at(address)?;
-        let function = Rc::new(symbols::function(symbol.name));
+        let symbol = self.object.as_ref()?.function_at(address)?;
+        let function = Rc::new(symbols::function(symbol));
         Some(Located {
             function,
             place: None,
@@ -119,14 +119,11 @@ impl Image {
         {
             return Merged::No;
         }
-        match self
+        let shared = self
             .object
             .as_ref()
-            .and_then(|object| object.function_at(address))
-        {
-            Some((_, true)) => Merged::Yes,
-            _ => Merged::Perhaps,
-        }
+            .is_some_and(|object| object.is_shared(address));
+        if shared { Merged::Yes } else { Merged::Perhaps }
     }
 
     /// Where a closure stands in the source, from the path of its type, if the unit that covers an address has its body.

@@ -38,7 +38,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use function::Function;
-use image::{Image, Located};
+use image::Image;
 use infer::{Call, Merged, Stack};
 use missing::Missing;
 use name::Writer;
@@ -118,10 +118,10 @@ impl<'a> Resolver<'a> {
             Some(_) => Merged::No,
             None => image.merged(address),
         };
-        let call = |located: &Located| Call {
+        let call = |function: &Rc<Function>| Call {
             function: match &instance {
-                Some((merged, meant)) => Rc::new(located.function.as_instance(merged, meant)),
-                None => located.function.clone(),
+                Some((merged, meant)) => Rc::new(function.as_instance(merged, meant)),
+                None => function.clone(),
             },
             level,
             merged,
@@ -135,15 +135,16 @@ impl<'a> Resolver<'a> {
         &self,
         site: &Site,
         level: usize,
-        merged: Option<&Located>,
+        merged: Option<&Rc<Function>>,
     ) -> Option<(Rc<Function>, Rc<Function>)> {
-        let merged = merged?.function.clone();
+        let merged = merged?.clone();
+        let inside = self.locate(site.frames.get(level)?.0.wrapping_sub(1))?.2;
         let (_, image, return_address) = self.locate(site.frames.get(level + 1)?.0)?;
-        let meant = image
-            .functions_at(image.call_target(return_address)?)
-            .last()?
-            .function
-            .clone();
+        let target = image.call_target(return_address)?;
+        if image.is_one_function(inside, target) {
+            return None;
+        }
+        let meant = image.functions_at(target).last()?.clone();
         meant
             .is_other_instance_of(&merged)
             .then_some((merged, meant))
@@ -234,12 +235,11 @@ impl Names for Resolver<'_> {
         }
         let address = return_address.0.wrapping_sub(1);
         let shown = match self.locate(address) {
-            Some((number, image, inside)) => frames::frames(
-                &image.functions_at(inside),
-                self.modules.get(number),
-                inside,
-            ),
-            None => frames::frames(&[], None, address),
+            Some((number, image, inside)) => {
+                let (found, places) = (image.functions_at(inside), image.places_at(inside));
+                frames::frames(&found, &places, self.modules.get(number), inside)
+            }
+            None => frames::frames(&[], &[], None, address),
         };
         let shown: Rc<[Frame]> = shown.into();
         self.frames.insert(return_address, shown.clone());

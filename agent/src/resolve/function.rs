@@ -23,6 +23,8 @@ pub(super) struct Function {
     pub(super) method_of: Option<Rc<Type>>,
     /// The symbol's name, as the compiler mangled it; empty when not stated.
     pub(super) symbol: String,
+    /// Whether debug information describes it: if not, functions inlined into it go unseen.
+    pub(super) described: bool,
 }
 
 /// A type that a function is generic over.
@@ -96,13 +98,16 @@ impl Function {
 
 /// Whether a generic argument is a type that tells instances apart: no lifetime, no allocator, no bare `T`.
 fn says_something(text: &str) -> bool {
-    !text.starts_with('\'')
-        && text != ALLOCATOR
-        && !(text.len() == 1 && text.starts_with(char::is_uppercase))
-        && text != "_"
+    let is_unfilled = text == "_" || text.len() == 1 && text.starts_with(char::is_uppercase);
+    let is_lifetime = text.starts_with('\'');
+    !is_unfilled && !is_lifetime && !is_allocator(text)
 }
 
-const ALLOCATOR: &str = "alloc::alloc::Global";
+/// The default allocator, and its stand-in on stable compilers.
+fn is_allocator(name: &str) -> bool {
+    name == "alloc::alloc::Global"
+        || name.starts_with("allocator_api2::") && name.ends_with("::Global")
+}
 
 /// The functions read so far.
 #[derive(Debug, Default)]
@@ -161,6 +166,7 @@ fn declared(debug: &Debug, types: &Types, die: Die, entry: &Entry) -> Function {
     let parent = debug.parent(die).filter(|parent| is_type(debug, *parent));
     Function {
         method_of: parent.and_then(|parent| types.read(debug, parent)),
+        described: true,
         ..Function::from_texts(path, &arguments)
     }
 }
@@ -181,7 +187,7 @@ fn parameters(debug: &Debug, types: &Types, die: Die) -> Vec<Parameter> {
         let name = debug.name(die.unit, entry)?.to_string();
         let of = debug.target(die, entry.attr_value(dw::DW_AT_type)?)?;
         let of = types.read(debug, of)?;
-        (of.name != ALLOCATOR).then_some(Parameter { name, of })
+        (!is_allocator(&of.name)).then_some(Parameter { name, of })
     });
     read.collect()
 }

@@ -183,6 +183,7 @@ fn in_module(function: &Rc<Function>, place: Option<&Place>) -> Rc<Function> {
         .collect();
     Rc::new(Function {
         symbol: function.symbol.clone(),
+        described: true,
         ..Function::from_texts(join(&module, &function.path), &arguments)
     })
 }

@@ -104,12 +104,10 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
                     align,
                     by: number,
                     believed: number,
-                    confidence: Confidence::Likely,
+                    confidence: Confidence::Guess,
                 };
                 merged::mend(stack, &mut found);
-                if known && is_sure(stack, &found) {
-                    found.confidence = Confidence::Exact;
-                }
+                found.confidence = confidence(stack, &found, known, function.described);
                 return Some(found);
             }
             fallback = fallback.or_else(|| own_value(&function, size, align, number));
@@ -117,6 +115,15 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
         number += 1;
     }
     fallback
+}
+
+/// How sure it is: less where the size could not be compared, least where inlined functions go unseen too.
+fn confidence(stack: &mut Stack<'_>, found: &Found, known: bool, described: bool) -> Confidence {
+    match (known, described) {
+        (true, true) if is_sure(stack, found) => Confidence::Exact,
+        (false, false) => Confidence::Guess,
+        _ => Confidence::Likely,
+    }
 }
 
 /// Functions through which every allocation goes.

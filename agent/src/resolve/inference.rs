@@ -30,6 +30,7 @@ fn calls(stack: &[&str]) -> Vec<Call> {
         let function = Function {
             path,
             parameters: words.map(parameter).collect(),
+            described: true,
             ..Function::default()
         };
         let call = Call {

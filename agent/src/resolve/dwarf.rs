@@ -5,10 +5,11 @@ use std::cell::{Cell, OnceCell};
 use std::fmt;
 
 use gimli::{
-    Attribute, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice,
-    LittleEndian, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
+    AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice, LittleEndian,
+    SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
 };
 
+use super::bounds::Bounds;
 use super::index::{Covered, Index};
 use super::lines::Lines;
 use super::object::ObjectError;
@@ -323,66 +324,5 @@ pub(super) fn file_number(value: Value) -> u64 {
     match value {
         AttributeValue::FileIndex(number) => number,
         other => other.udata_value().unwrap_or(0),
-    }
-}
-
-/// The attributes that say which code an entry covers.
-#[derive(Default)]
-pub(super) struct Bounds {
-    low: Option<Value>,
-    high: Option<Value>,
-    ranges: Option<Value>,
-}
-
-/// More ranges than any function has: in damaged files every entry may refer to the longest list there is.
-const RANGES: usize = 4096;
-
-impl Bounds {
-    /// Takes an attribute in, if it is one of them.
-    pub(super) fn take(&mut self, attribute: &Attribute<Slice>) {
-        match attribute.name() {
-            dw::DW_AT_low_pc => self.low = Some(attribute.value()),
-            dw::DW_AT_high_pc => self.high = Some(attribute.value()),
-            dw::DW_AT_ranges => self.ranges = Some(attribute.value()),
-            _ => {}
-        }
-    }
-
-    fn covers(&self, dwarf: &Dwarf<Slice>, unit: &Unit<Slice>, address: u64) -> bool {
-        let mut hit = false;
-        let looked = self.each(dwarf, unit, |range| {
-            hit |= (range.begin..range.end).contains(&address)
-        });
-        looked.is_ok() && hit
-    }
-
-    /// Hands out each range of code. Ranges at zero belong to functions that the linker dropped.
-    pub(super) fn each(
-        &self,
-        dwarf: &Dwarf<Slice>,
-        unit: &Unit<Slice>,
-        mut take: impl FnMut(gimli::Range),
-    ) -> gimli::Result<()> {
-        if let Some(ranges) = self.ranges {
-            if let Some(mut ranges) = dwarf.attr_ranges(unit, ranges)? {
-                let mut left = RANGES;
-                while let Some(range) = ranges.next()?.filter(|_| left > 0) {
-                    take(range);
-                    left -= 1;
-                }
-            }
-            return Ok(());
-        }
-        let (Some(low), Some(high)) = (self.low, self.high) else {
-            return Ok(());
-        };
-        if let Some(begin) = dwarf.attr_address(unit, low)? {
-            let end = match dwarf.attr_address(unit, high)? {
-                Some(end) => end,
-                None => begin.saturating_add(high.udata_value().unwrap_or(0)),
-            };
-            take(gimli::Range { begin, end });
-        }
-        Ok(())
     }
 }

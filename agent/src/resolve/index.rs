@@ -2,7 +2,8 @@
 
 use gimli::{Dwarf, EntriesRaw, Unit, constants as dw};
 
-use super::dwarf::{Bounds, Slice};
+use super::bounds::Bounds;
+use super::dwarf::Slice;
 
 /// What one pass over a unit keeps.
 #[derive(Default)]

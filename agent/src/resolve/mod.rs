@@ -6,6 +6,7 @@
 //! first; the first whose form is known (`forms`) and fits the block's size and alignment decides (`infer`); those further
 //! out say who owns the block (`holder`, `owner`). Nothing a file says is believed: what cannot be read becomes a [`Gap`].
 
+mod bounds;
 mod chain;
 mod closures;
 #[cfg(test)]

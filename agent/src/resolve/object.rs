@@ -1,11 +1,11 @@
 //! `resolve`: an object file: its sections, its symbols, its instructions. Reads bytes, nothing else.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
 use object::{
-    Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable, SymbolIndex, SymbolKind,
+    CompressionFormat, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable, SymbolIndex,
+    SymbolKind,
 };
 
 /// An ELF file in memory. Nothing of it is copied.
@@ -39,9 +39,12 @@ impl Object {
         let Some(section) = self.file.section_by_name(name) else {
             return Ok(&[]);
         };
-        match section.uncompressed_data() {
-            Ok(Cow::Borrowed(bytes)) => Ok(bytes),
-            Ok(Cow::Owned(_)) | Err(_) => Err(ObjectError::Compressed),
+        let stored = section
+            .compressed_file_range()
+            .map_err(ObjectError::Damaged)?;
+        match stored.format {
+            CompressionFormat::None => section.data().map_err(ObjectError::Damaged),
+            _ => Err(ObjectError::Compressed),
         }
     }
 

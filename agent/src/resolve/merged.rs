@@ -11,27 +11,26 @@ use super::infer::{Found, Stack};
 use super::paths::{is_within, last_segment, split_generics};
 use super::types::Type;
 
-/// Takes the type from further out, as long as one function of a collection calls another.
+/// Takes the type from further out, as long as one function of a collection calls another. Inlined ones are asked too: code
+/// is also merged before it is inlined.
 pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
     let mut number = found.by;
     while stack
-        .outer_of(number)
-        .is_some_and(|outer| hands_on(&outer.function, found.shape))
+        .call(number)
+        .is_some_and(|call| hands_on(&call.function, found.shape))
     {
-        let Some(next) = stack.next_level(number) else {
+        number += 1;
+        let Some(caller) = stack.call(number).map(|call| call.function.clone()) else {
             return;
         };
-        let Some(of) = stack
-            .call(next)
-            .and_then(|caller| same_in(&caller.function, found))
-        else {
-            return;
-        };
-        if of.name != found.of.name {
-            found.of = of;
-            found.believed = next;
+        match same_in(&caller, found) {
+            Some(of) if of.name != found.of.name => {
+                found.of = of;
+                found.believed = number;
+            }
+            None if !caller.parameters.is_empty() => return,
+            Some(_) | None => {}
         }
-        number = next;
     }
 }
 
@@ -111,11 +110,14 @@ fn same_pair(caller: &Function, found: &Found) -> Option<Rc<Type>> {
     if let Some(of) = parameter_within(caller, &["hashbrown::raw"], "T") {
         return agree(of.size, found.of.size).then(|| of.clone());
     }
+    let sets = ["hashbrown::set", "std::collections::hash::set"];
+    if let Some(item) = parameter_within(caller, &sets, "T") {
+        return agree(item.size, found.of.size)
+            .then(|| renamed(&found.of, format!("({}, ())", item.name)));
+    }
     let maps = ["hashbrown::map", "std::collections::hash::map"];
-    let (key, value) = (
-        parameter_within(caller, &maps, "K")?,
-        parameter_within(caller, &maps, "V")?,
-    );
+    let key = parameter_within(caller, &maps, "K")?;
+    let value = parameter_within(caller, &maps, "V")?;
     let values = key
         .size
         .zip(value.size)

@@ -3,7 +3,8 @@
 
 use gimli::{EntriesRaw, UnitOffset, constants as dw};
 
-use super::dwarf::{Bounds, Debug, Die, Slice, Value, file_number};
+use super::bounds::Bounds;
+use super::dwarf::{Debug, Die, Slice, Value, file_number};
 
 /// One function of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

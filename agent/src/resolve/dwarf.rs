@@ -5,13 +5,14 @@ use std::cell::{Cell, OnceCell};
 use std::fmt;
 
 use gimli::{
-    Attribute, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice,
-    LittleEndian, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
+    AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice, LittleEndian,
+    SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
 };
 
+use super::bounds::Bounds;
 use super::index::{Covered, Index};
 use super::lines::Lines;
-use super::object::{Object, ObjectError};
+use super::object::ObjectError;
 
 /// Bytes of a section.
 pub(super) type Slice = EndianSlice<'static, LittleEndian>;
@@ -56,17 +57,14 @@ pub(super) struct ParsedUnit {
 }
 
 impl Debug {
-    /// Finds the units; parses none of them. `None`: the file has no debug information.
-    pub(super) fn open(object: &Object) -> Result<Option<Self>, ObjectError> {
-        let load = |id: SectionId| {
-            object
-                .section(id.name())
-                .map(|bytes| EndianSlice::new(bytes, LittleEndian))
-        };
-        let dwarf = Dwarf::load(load)?;
-        let aranges = DebugAranges::new(object.section(".debug_aranges")?, LittleEndian);
+    /// Finds the units; parses none of them. `None`: there is no debug information.
+    pub(super) fn open(
+        section: impl Fn(&str) -> Result<&'static [u8], ObjectError>,
+    ) -> Result<Option<Self>, ObjectError> {
+        let load =
+            |id: SectionId| section(id.name()).map(|bytes| EndianSlice::new(bytes, LittleEndian));
         let mut debug = Debug {
-            dwarf,
+            dwarf: Dwarf::load(load)?,
             units: Vec::new(),
             listed: Vec::new(),
             unlisted: OnceCell::new(),
@@ -74,7 +72,8 @@ impl Debug {
             split: Cell::new(false),
         };
         debug.find_units();
-        debug.listed = debug.read_aranges(&aranges);
+        debug.listed =
+            debug.read_aranges(&DebugAranges::new(section(".debug_aranges")?, LittleEndian));
         Ok((!debug.units.is_empty()).then_some(debug))
     }
 
@@ -277,6 +276,15 @@ impl Debug {
         bounds.covers(&self.dwarf, unit, address)
     }
 
+    /// The first addresses of all functions, in no order.
+    #[cfg(test)]
+    pub(super) fn covered(&self) -> impl Iterator<Item = u64> {
+        let units = 0..self.units.len();
+        units
+            .filter_map(|unit| self.index(unit))
+            .flat_map(Index::function_addresses)
+    }
+
     /// Something was not as it should be.
     pub(super) fn is_damaged(&self) -> bool {
         self.damaged.get()
@@ -316,61 +324,5 @@ pub(super) fn file_number(value: Value) -> u64 {
     match value {
         AttributeValue::FileIndex(number) => number,
         other => other.udata_value().unwrap_or(0),
-    }
-}
-
-/// The attributes that say which code an entry covers.
-#[derive(Default)]
-pub(super) struct Bounds {
-    low: Option<Value>,
-    high: Option<Value>,
-    ranges: Option<Value>,
-}
-
-impl Bounds {
-    /// Takes an attribute in, if it is one of them.
-    pub(super) fn take(&mut self, attribute: &Attribute<Slice>) {
-        match attribute.name() {
-            dw::DW_AT_low_pc => self.low = Some(attribute.value()),
-            dw::DW_AT_high_pc => self.high = Some(attribute.value()),
-            dw::DW_AT_ranges => self.ranges = Some(attribute.value()),
-            _ => {}
-        }
-    }
-
-    fn covers(&self, dwarf: &Dwarf<Slice>, unit: &Unit<Slice>, address: u64) -> bool {
-        let mut hit = false;
-        let looked = self.each(dwarf, unit, |range| {
-            hit |= (range.begin..range.end).contains(&address)
-        });
-        looked.is_ok() && hit
-    }
-
-    /// Hands out each range of code. Ranges at zero belong to functions that the linker dropped.
-    pub(super) fn each(
-        &self,
-        dwarf: &Dwarf<Slice>,
-        unit: &Unit<Slice>,
-        mut take: impl FnMut(gimli::Range),
-    ) -> gimli::Result<()> {
-        if let Some(ranges) = self.ranges {
-            if let Some(mut ranges) = dwarf.attr_ranges(unit, ranges)? {
-                while let Some(range) = ranges.next()? {
-                    take(range);
-                }
-            }
-            return Ok(());
-        }
-        let (Some(low), Some(high)) = (self.low, self.high) else {
-            return Ok(());
-        };
-        if let Some(begin) = dwarf.attr_address(unit, low)? {
-            let end = match dwarf.attr_address(unit, high)? {
-                Some(end) => end,
-                None => begin.saturating_add(high.udata_value().unwrap_or(0)),
-            };
-            take(gimli::Range { begin, end });
-        }
-        Ok(())
     }
 }

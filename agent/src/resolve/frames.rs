@@ -1,25 +1,33 @@
 //! `resolve`: how a stack reads: functions as a person knows them, with file and line. Pure.
 
-use super::image::Located;
+use std::rc::Rc;
+
+use super::function::Function;
+use super::image::Place;
 use super::name::belongs_to;
 use super::paths::last_segment;
 use super::symbols;
 use crate::heap::{Frame, Module};
 
 /// The frames of one return address, innermost first. `address` is in the module's own numbering.
-pub(super) fn frames(found: &[Located], module: Option<&Module>, address: u64) -> Vec<Frame> {
+pub(super) fn frames(
+    found: &[Rc<Function>],
+    places: &[Option<Place>],
+    module: Option<&Module>,
+    address: u64,
+) -> Vec<Frame> {
     if found.is_empty() {
         return vec![nameless(module, address)];
     }
     let outermost = found.len() - 1;
-    let show = |(number, located): (usize, &Located)| {
-        let (file, line) = located.place.clone().unwrap_or_default();
+    let show = |(number, function): (usize, &Rc<Function>)| {
+        let (file, line) = places.get(number).cloned().flatten().unwrap_or_default();
         Frame {
-            function: symbols::displayed(&located.function).into(),
+            function: symbols::displayed(function).into(),
             file,
             line,
             inlined: number != outermost,
-            machinery: is_machinery(&located.function.path),
+            machinery: is_machinery(&function.path),
         }
     };
     found.iter().enumerate().map(show).collect()
@@ -100,9 +108,9 @@ mod tests {
             bias: 0,
         };
         assert_eq!(
-            &*frames(&[], Some(&module), 0x1f)[0].function,
+            &*frames(&[], &[], Some(&module), 0x1f)[0].function,
             "libz.so.1+0x1f"
         );
-        assert_eq!(&*frames(&[], None, 0x1f)[0].function, "0x1f");
+        assert_eq!(&*frames(&[], &[], None, 0x1f)[0].function, "0x1f");
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Function {
     pub(super) method_of: Option<Rc<Type>>,
     /// The symbol's name, as the compiler mangled it; empty when not stated.
     pub(super) symbol: String,
+    /// Whether debug information describes it: if not, functions inlined into it go unseen.
+    pub(super) described: bool,
 }
 
 /// A type that a function is generic over.
@@ -66,11 +68,20 @@ impl Function {
 
     /// One from a path and the texts of its generic arguments, whose names are guessed from where it stands.
     pub(super) fn from_texts(path: String, arguments: &[&str]) -> Self {
-        let names: &[&str] = match () {
-            () if paths::is_within(&path, "alloc::collections::btree") => &["K", "V"],
-            () if paths::is_within(&path, "std::collections::hash") => &["K", "V", "S"],
-            () if paths::is_within(&path, "hashbrown::map") => &["K", "V", "S"],
-            () => &["T", "A", "B"],
+        let maps = [
+            "alloc::collections::btree",
+            "std::collections::hash",
+            "hashbrown::map",
+            "indexmap",
+        ];
+        let is_map = maps
+            .into_iter()
+            .any(|module| paths::is_within(&path, module))
+            && !path.contains("::set::");
+        let names: &[&str] = if is_map {
+            &["K", "V", "S"]
+        } else {
+            &["T", "A", "B"]
         };
         let known = arguments.iter().filter(|text| says_something(text));
         let parameters = known.zip(names).map(|(text, name)| Parameter {
@@ -87,13 +98,16 @@ impl Function {
 
 /// Whether a generic argument is a type that tells instances apart: no lifetime, no allocator, no bare `T`.
 fn says_something(text: &str) -> bool {
-    !text.starts_with('\'')
-        && text != ALLOCATOR
-        && !(text.len() == 1 && text.starts_with(char::is_uppercase))
-        && text != "_"
+    let is_unfilled = text == "_" || text.len() == 1 && text.starts_with(char::is_uppercase);
+    let is_lifetime = text.starts_with('\'');
+    !is_unfilled && !is_lifetime && !is_allocator(text)
 }
 
-const ALLOCATOR: &str = "alloc::alloc::Global";
+/// The default allocator, and its stand-in on stable compilers.
+fn is_allocator(name: &str) -> bool {
+    name == "alloc::alloc::Global"
+        || name.starts_with("allocator_api2::") && name.ends_with("::Global")
+}
 
 /// The functions read so far.
 #[derive(Debug, Default)]
@@ -130,9 +144,12 @@ impl Functions {
             Some(origin) => (*self.read_from(debug, types, origin, steps)).clone(),
             None => declared(debug, types, die, &entry),
         };
-        let parameters = parameters(debug, types, die);
-        if !parameters.is_empty() {
-            function.parameters = parameters;
+        // An instance that was inlined somewhere has them at its declaration; its own children are its whole body.
+        if origin.is_none() || function.parameters.is_empty() {
+            let parameters = parameters(debug, types, die);
+            if !parameters.is_empty() {
+                function.parameters = parameters;
+            }
         }
         if let Some(value) = entry.attr_value(dw::DW_AT_linkage_name) {
             function.symbol = debug.text(die.unit, value).unwrap_or_default().to_string();
@@ -149,6 +166,7 @@ fn declared(debug: &Debug, types: &Types, die: Die, entry: &Entry) -> Function {
     let parent = debug.parent(die).filter(|parent| is_type(debug, *parent));
     Function {
         method_of: parent.and_then(|parent| types.read(debug, parent)),
+        described: true,
         ..Function::from_texts(path, &arguments)
     }
 }
@@ -169,7 +187,7 @@ fn parameters(debug: &Debug, types: &Types, die: Die) -> Vec<Parameter> {
         let name = debug.name(die.unit, entry)?.to_string();
         let of = debug.target(die, entry.attr_value(dw::DW_AT_type)?)?;
         let of = types.read(debug, of)?;
-        (of.name != ALLOCATOR).then_some(Parameter { name, of })
+        (!is_allocator(&of.name)).then_some(Parameter { name, of })
     });
     read.collect()
 }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt;
 use std::rc::Rc;
 
 use super::chain::{Link, chain};
@@ -23,16 +22,11 @@ pub(super) struct Image {
     missing: Option<Missing>,
     functions: Functions,
     types: Types,
-    known: RefCell<HashMap<u64, Rc<[Located]>>>,
+    known: RefCell<HashMap<u64, Rc<[Rc<Function>]>>>,
 }
 
-/// A function that stands at an address, inlined or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Located {
-    pub(super) function: Rc<Function>,
-    /// File and line of the address within this function.
-    pub(super) place: Option<(Rc<str>, u32)>,
-}
+/// A file and a line in it.
+pub(super) type Place = (Rc<str>, u32);
 
 impl Image {
     /// Reads what a file is made of.
@@ -41,7 +35,7 @@ impl Image {
             Ok(object) => object,
             Err(error) => return Image::lacking(Missing::Object(error)),
         };
-        let (debug, missing) = match Debug::open(&object) {
+        let (debug, missing) = match Debug::open(|name| object.section(name)) {
             Ok(Some(debug)) => (Some(debug), None),
             Ok(None) if object.is_stripped() => (None, Some(Missing::Symbols)),
             Ok(None) => (None, Some(Missing::Debug)),
@@ -65,49 +59,46 @@ impl Image {
     }
 
     /// The functions at an address, innermost first; the last is the one that was compiled. Empty when unknown.
-    pub(super) fn functions_at(&self, address: u64) -> Rc<[Located]> {
+    pub(super) fn functions_at(&self, address: u64) -> Rc<[Rc<Function>]> {
         if let Some(known) = self.known.borrow().get(&address) {
             return known.clone();
         }
         let described = self
             .debug
             .as_ref()
-            .map(|debug| self.by_debug(debug, address))
-            .unwrap_or_default();
-        let found: Rc<[Located]> = match described.is_empty() {
-            true => self.by_symbol(address).into_iter().collect(),
-            false => described.into(),
-        };
+            .map(|debug| self.by_debug(debug, address));
+        let mut found = described.unwrap_or_default();
+        if found.is_empty() {
+            found.extend(self.by_symbol(address));
+        }
+        let found: Rc<[_]> = found.into();
         self.known.borrow_mut().insert(address, found.clone());
         found
     }
 
-    fn by_debug(&self, debug: &Debug, address: u64) -> Vec<Located> {
+    fn by_debug(&self, debug: &Debug, address: u64) -> Vec<Rc<Function>> {
         let links = chain(debug, address);
-        let Some(unit) = links.last().map(|link| link.die.unit) else {
-            return Vec::new();
-        };
-        let lines = debug.lines(unit);
-        let mut place = lines.and_then(|lines| lines.at(address));
-        let locate = |link: &Link| {
-            let outer = link
-                .called_at
-                .and_then(|(file, line)| Some((lines?.file(file)?, line)));
-            let place = std::mem::replace(&mut place, outer);
-            let function = self.functions.read(debug, &self.types, link.die);
-            let function = in_module(function, place.as_ref());
-            Located { function, place }
-        };
-        links.iter().map(locate).collect()
+        let read = |link: &Link| self.functions.read(debug, &self.types, link.die);
+        let mut found: Vec<_> = links.iter().map(read).collect();
+        if found.iter().any(|function| is_bare(function)) {
+            for (function, place) in found.iter_mut().zip(places(debug, &links, address)) {
+                *function = in_module(function, place.as_ref());
+            }
+        }
+        found
     }
 
-    fn by_symbol(&self, address: u64) -> Option<Located> {
-        let (symbol, _) = self.object.as_ref()?.function_at(address)?;
-        let function = Rc::new(symbols::function(symbol.name));
-        Some(Located {
-            function,
-            place: None,
-        })
+    /// For each of the functions at an address, where the address is in it.
+    pub(super) fn places_at(&self, address: u64) -> Vec<Option<Place>> {
+        let debug = self.debug.as_ref();
+        debug
+            .map(|debug| places(debug, &chain(debug, address), address))
+            .unwrap_or_default()
+    }
+
+    fn by_symbol(&self, address: u64) -> Option<Rc<Function>> {
+        let symbol = self.object.as_ref()?.function_at(address)?;
+        Some(Rc::new(symbols::function(symbol)))
     }
 
     /// Whether the function at an address was merged with others.
@@ -119,14 +110,17 @@ impl Image {
         {
             return Merged::No;
         }
-        match self
+        let shared = self
             .object
             .as_ref()
-            .and_then(|object| object.function_at(address))
-        {
-            Some((_, true)) => Merged::Yes,
-            _ => Merged::Perhaps,
-        }
+            .is_some_and(|object| object.is_shared(address));
+        if shared { Merged::Yes } else { Merged::Perhaps }
+    }
+
+    /// Whether two addresses are of one function, as far as is described.
+    pub(super) fn is_one_function(&self, one: u64, other: u64) -> bool {
+        let at = |address| self.debug.as_ref()?.function_at(address);
+        at(one).is_some() && at(one) == at(other)
     }
 
     /// Where a closure stands in the source, from the path of its type, if the unit that covers an address has its body.
@@ -156,24 +150,42 @@ impl Image {
     }
 }
 
-/// Line tables alone name functions without their path: the source file tells the module.
-fn in_module(function: Rc<Function>, place: Option<&(Rc<str>, u32)>) -> Rc<Function> {
-    let bare = !function.path.contains("::") && !function.path.is_empty();
-    let module = place.filter(|_| bare).and_then(|(file, _)| module_of(file));
-    match module {
-        Some(module) => {
-            let arguments: Vec<&str> = function
-                .parameters
-                .iter()
-                .map(|one| one.of.name.as_str())
-                .collect();
-            Rc::new(Function {
-                symbol: function.symbol.clone(),
-                ..Function::from_texts(join(&module, &function.path), &arguments)
-            })
-        }
-        None => function,
-    }
+/// The place of an address in the innermost function, then where each is called from in the next.
+fn places(debug: &Debug, links: &[Link], address: u64) -> Vec<Option<Place>> {
+    let lines = links.last().and_then(|link| debug.lines(link.die.unit));
+    let calls = links.iter().map(|link| {
+        let (file, line) = link.called_at?;
+        Some((lines?.file(file)?, line))
+    });
+    let own = lines.and_then(|lines| lines.at(address));
+    let mut places: Vec<_> = std::iter::once(own).chain(calls).collect();
+    places.truncate(links.len());
+    places
+}
+
+/// Line tables alone name functions without their path.
+fn is_bare(function: &Function) -> bool {
+    !function.path.is_empty() && !function.path.contains("::")
+}
+
+/// A function without its path, put into the module that its source file is.
+fn in_module(function: &Rc<Function>, place: Option<&Place>) -> Rc<Function> {
+    let module = place
+        .filter(|_| is_bare(function))
+        .and_then(|(file, _)| module_of(file));
+    let Some(module) = module else {
+        return function.clone();
+    };
+    let arguments: Vec<&str> = function
+        .parameters
+        .iter()
+        .map(|one| one.of.name.as_str())
+        .collect();
+    Rc::new(Function {
+        symbol: function.symbol.clone(),
+        described: true,
+        ..Function::from_texts(join(&module, &function.path), &arguments)
+    })
 }
 
 /// `…/alloc/src/raw_vec/mod.rs` is `alloc::raw_vec`; `…/tokio-1.48.0/src/sync/mutex.rs` is `tokio::sync::mutex`.
@@ -193,12 +205,6 @@ fn module_of(file: &str) -> Option<String> {
         "lib" | "main" => name,
         inside => format!("{name}::{inside}"),
     })
-}
-
-impl fmt::Display for Located {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&symbols::displayed(&self.function))
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use gimli::{Dwarf, EntriesRaw, Unit, constants as dw};
 
-use super::dwarf::{Bounds, Slice};
+use super::bounds::Bounds;
+use super::dwarf::Slice;
 
 /// What one pass over a unit keeps.
 #[derive(Default)]
@@ -129,6 +130,11 @@ impl Index {
         Covered::find(&self.functions, address)
             .first()
             .map(|offset| *offset as usize)
+    }
+
+    #[cfg(test)]
+    pub(super) fn function_addresses(&self) -> impl Iterator<Item = u64> {
+        self.functions.iter().map(|function| function.begin)
     }
 
     pub(super) fn parent_of(&self, entry: usize) -> Option<usize> {

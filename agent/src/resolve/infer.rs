@@ -15,8 +15,6 @@ pub(super) struct Call {
     pub(super) function: Rc<Function>,
     /// Which return address it came from, 0 for the innermost.
     pub(super) level: usize,
-    /// Whether it is the function that the code at that address was compiled as, the others being inlined into it.
-    pub(super) outer: bool,
     /// Whether its code may serve other functions too, and so go by another's name.
     pub(super) merged: Merged,
 }
@@ -106,12 +104,10 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
                     align,
                     by: number,
                     believed: number,
-                    confidence: Confidence::Likely,
+                    confidence: Confidence::Guess,
                 };
                 merged::mend(stack, &mut found);
-                if known && is_sure(stack, &found) {
-                    found.confidence = Confidence::Exact;
-                }
+                found.confidence = confidence(stack, &found, known, function.described);
                 return Some(found);
             }
             fallback = fallback.or_else(|| own_value(&function, size, align, number));
@@ -119,6 +115,15 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
         number += 1;
     }
     fallback
+}
+
+/// How sure it is: less where the size could not be compared, least where inlined functions go unseen too.
+fn confidence(stack: &mut Stack<'_>, found: &Found, known: bool, described: bool) -> Confidence {
+    match (known, described) {
+        (true, true) if is_sure(stack, found) => Confidence::Exact,
+        (false, false) => Confidence::Guess,
+        _ => Confidence::Likely,
+    }
 }
 
 /// Functions through which every allocation goes.
@@ -210,6 +215,6 @@ fn level_mentions(stack: &mut Stack<'_>, first: usize, name: &str) -> bool {
             .map(|parameter| &parameter.of);
         parameters
             .chain(&call.function.method_of)
-            .any(|of| of.name.contains(name))
+            .any(|of| paths::mentions(&of.name, name))
     })
 }

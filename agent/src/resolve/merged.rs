@@ -11,27 +11,26 @@ use super::infer::{Found, Stack};
 use super::paths::{is_within, last_segment, split_generics};
 use super::types::Type;
 
-/// Takes the type from further out, as long as one function of a collection calls another.
+/// Takes the type from further out, as long as one function of a collection calls another. Inlined ones are asked too: code
+/// is also merged before it is inlined.
 pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
     let mut number = found.by;
     while stack
-        .outer_of(number)
-        .is_some_and(|outer| hands_on(&outer.function, found.shape))
+        .call(number)
+        .is_some_and(|call| hands_on(&call.function, found.shape))
     {
-        let Some(next) = stack.next_level(number) else {
+        number += 1;
+        let Some(caller) = stack.call(number).map(|call| call.function.clone()) else {
             return;
         };
-        let Some(of) = stack
-            .call(next)
-            .and_then(|caller| same_in(&caller.function, found))
-        else {
-            return;
-        };
-        if of.name != found.of.name {
-            found.of = of;
-            found.believed = next;
+        match same_in(&caller, found) {
+            Some(of) if of.name != found.of.name => {
+                found.of = of;
+                found.believed = number;
+            }
+            None if !caller.parameters.is_empty() => return,
+            Some(_) | None => {}
         }
-        number = next;
     }
 }
 
@@ -65,7 +64,7 @@ fn hands_on(function: &Function, shape: Shape) -> bool {
 
 /// The type that a block is of if this function allocated it, provided that it is laid out like the one found.
 fn same_in(caller: &Function, found: &Found) -> Option<Rc<Type>> {
-    let alike = |of: &&Rc<Type>| of.size == found.of.size && of.align == found.of.align;
+    let alike = |of: &&Rc<Type>| agree(of.size, found.of.size) && agree(of.align, found.of.align);
     match found.shape {
         Shape::Items => parameter_within(caller, VECTORS, "T")
             .filter(alike)
@@ -75,7 +74,8 @@ fn same_in(caller: &Function, found: &Found) -> Option<Rc<Type>> {
             .cloned(),
         // Its helper is given the layout, and so serves items of any size.
         Shape::CountedItems => {
-            let fits = |of: &&Rc<Type>| found.shape.fits(of, found.size, found.align) == Some(true);
+            let fits =
+                |of: &&Rc<Type>| found.shape.fits(of, found.size, found.align) != Some(false);
             parameter_within(caller, POINTERS, "T")
                 .filter(fits)
                 .cloned()
@@ -100,19 +100,33 @@ fn parameter_within<'a>(
     caller.parameter(name).filter(|_| within(caller, modules))
 }
 
+/// Whether two sizes are the same as far as they are known.
+fn agree(one: Option<u64>, other: Option<u64>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
+}
+
 /// A table holds pairs: its own functions name the pair, a map's the halves.
 fn same_pair(caller: &Function, found: &Found) -> Option<Rc<Type>> {
     if let Some(of) = parameter_within(caller, &["hashbrown::raw"], "T") {
-        return (of.size == found.of.size).then(|| of.clone());
+        return agree(of.size, found.of.size).then(|| of.clone());
+    }
+    let sets = ["hashbrown::set", "std::collections::hash::set"];
+    if let Some(item) = parameter_within(caller, &sets, "T") {
+        return agree(item.size, found.of.size)
+            .then(|| renamed(&found.of, format!("({}, ())", item.name)));
     }
     let maps = ["hashbrown::map", "std::collections::hash::map"];
-    let (key, value) = (
-        parameter_within(caller, &maps, "K")?,
-        parameter_within(caller, &maps, "V")?,
-    );
-    let (values, align) = (key.size?.checked_add(value.size?)?, found.of.align?.max(1));
-    let fits = values.checked_next_multiple_of(align) == found.of.size;
-    fits.then(|| renamed(&found.of, format!("({}, {})", key.name, value.name)))
+    let key = parameter_within(caller, &maps, "K")?;
+    let value = parameter_within(caller, &maps, "V")?;
+    let values = key
+        .size
+        .zip(value.size)
+        .and_then(|(key, value)| key.checked_add(value));
+    let padded = values
+        .zip(found.of.align)
+        .and_then(|(values, align)| values.checked_next_multiple_of(align.max(1)));
+    agree(padded, found.of.size)
+        .then(|| renamed(&found.of, format!("({}, {})", key.name, value.name)))
 }
 
 /// A tree's nodes are generic over what its functions are.

@@ -6,8 +6,11 @@
 //! first; the first whose form is known (`forms`) and fits the block's size and alignment decides (`infer`); those further
 //! out say who owns the block (`holder`, `owner`). Nothing a file says is believed: what cannot be read becomes a [`Gap`].
 
+mod bounds;
 mod chain;
 mod closures;
+#[cfg(test)]
+mod damage;
 mod dwarf;
 mod forms;
 mod frames;
@@ -16,6 +19,8 @@ mod holder;
 mod image;
 mod index;
 mod infer;
+#[cfg(test)]
+mod inference;
 mod lines;
 mod merged;
 mod missing;
@@ -34,8 +39,8 @@ use std::fmt;
 use std::rc::Rc;
 
 use function::Function;
-use image::{Image, Located};
-use infer::{Call, Stack};
+use image::Image;
+use infer::{Call, Merged, Stack};
 use missing::Missing;
 use name::Writer;
 use owner::Owner;
@@ -104,28 +109,25 @@ impl<'a> Resolver<'a> {
 
     /// The functions at one level of a stack, ready to be judged. `None`: the stack ends.
     fn calls(&self, site: &Site, level: usize) -> Option<Vec<Call>> {
-        let address = site
-            .frames
-            .get(level)
-            .filter(|_| level < LEVELS)?
-            .0
-            .wrapping_sub(1);
-        let Some((_, image, address)) = self.locate(address) else {
+        let return_address = site.frames.get(level).filter(|_| level < LEVELS)?.0;
+        let Some((_, image, address)) = self.locate(return_address.wrapping_sub(1)) else {
             return Some(Vec::new());
         };
         let found = image.functions_at(address);
         let instance = self.instance(site, level, found.last());
-        let outermost = found.len().saturating_sub(1);
-        let call = |(number, located): (usize, &Located)| Call {
+        let merged = match &instance {
+            Some(_) => Merged::No,
+            None => image.merged(address),
+        };
+        let call = |function: &Rc<Function>| Call {
             function: match &instance {
-                Some((merged, meant)) => Rc::new(located.function.as_instance(merged, meant)),
-                None => located.function.clone(),
+                Some((merged, meant)) => Rc::new(function.as_instance(merged, meant)),
+                None => function.clone(),
             },
             level,
-            outer: number == outermost,
-            merged: image.merged(address),
+            merged,
         };
-        Some(found.iter().enumerate().map(call).collect())
+        Some(found.iter().map(call).collect())
     }
 
     /// A function that was merged with another instance of itself, and the one that its caller meant: builds that keep thunks
@@ -134,15 +136,16 @@ impl<'a> Resolver<'a> {
         &self,
         site: &Site,
         level: usize,
-        merged: Option<&Located>,
+        merged: Option<&Rc<Function>>,
     ) -> Option<(Rc<Function>, Rc<Function>)> {
-        let merged = merged?.function.clone();
+        let merged = merged?.clone();
+        let inside = self.locate(site.frames.get(level)?.0.wrapping_sub(1))?.2;
         let (_, image, return_address) = self.locate(site.frames.get(level + 1)?.0)?;
-        let meant = image
-            .functions_at(image.call_target(return_address)?)
-            .last()?
-            .function
-            .clone();
+        let target = image.call_target(return_address)?;
+        if image.is_one_function(inside, target) {
+            return None;
+        }
+        let meant = image.functions_at(target).last()?.clone();
         meant
             .is_other_instance_of(&merged)
             .then_some((merged, meant))
@@ -233,12 +236,11 @@ impl Names for Resolver<'_> {
         }
         let address = return_address.0.wrapping_sub(1);
         let shown = match self.locate(address) {
-            Some((number, image, inside)) => frames::frames(
-                &image.functions_at(inside),
-                self.modules.get(number),
-                inside,
-            ),
-            None => frames::frames(&[], None, address),
+            Some((number, image, inside)) => {
+                let (found, places) = (image.functions_at(inside), image.places_at(inside));
+                frames::frames(&found, &places, self.modules.get(number), inside)
+            }
+            None => frames::frames(&[], &[], None, address),
         };
         let shown: Rc<[Frame]> = shown.into();
         self.frames.insert(return_address, shown.clone());

@@ -1,10 +1,12 @@
 //! `resolve`: an object file: its sections, its symbols, its instructions. Reads bytes, nothing else.
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
-use object::{Object as _, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{
+    CompressionFormat, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable, SymbolIndex,
+    SymbolKind,
+};
 
 /// An ELF file in memory. Nothing of it is copied.
 pub(super) struct Object {
@@ -12,12 +14,12 @@ pub(super) struct Object {
     functions: OnceCell<Vec<Symbol>>,
 }
 
-/// A function in the symbol table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Symbol {
-    pub(super) address: u64,
+/// A function in the symbol table. Its name is looked up when it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Symbol {
+    address: u64,
     size: u64,
-    pub(super) name: &'static str,
+    number: SymbolIndex,
 }
 
 impl Object {
@@ -37,31 +39,70 @@ impl Object {
         let Some(section) = self.file.section_by_name(name) else {
             return Ok(&[]);
         };
-        match section.uncompressed_data() {
-            Ok(Cow::Borrowed(bytes)) => Ok(bytes),
-            Ok(Cow::Owned(_)) | Err(_) => Err(ObjectError::Compressed),
+        let stored = section
+            .compressed_file_range()
+            .map_err(ObjectError::Damaged)?;
+        match stored.format {
+            CompressionFormat::None => section.data().map_err(ObjectError::Damaged),
+            _ => Err(ObjectError::Compressed),
         }
     }
 
-    /// The function that covers an address, and whether others begin at the same place: equal functions that were merged.
-    pub(super) fn function_at(&self, address: u64) -> Option<(Symbol, bool)> {
-        let all = self.functions();
-        let after = all.partition_point(|symbol| symbol.address <= address);
-        let last = all.get(after.checked_sub(1)?)?;
-        let first = all.partition_point(|symbol| symbol.address < last.address);
-        let here = all.get(first..after)?;
-        let symbol = here.iter().find(|symbol| symbol.covers(address))?;
-        Some((*symbol, here.iter().any(|other| other.name != symbol.name)))
+    /// The name of the function that covers an address.
+    pub(super) fn function_at(&self, address: u64) -> Option<&'static str> {
+        let symbol = self
+            .symbols_at(address)
+            .iter()
+            .find(|symbol| symbol.covers(address))?;
+        self.name(symbol)
     }
 
-    fn functions(&self) -> &[Symbol] {
-        self.functions.get_or_init(|| {
-            let tables = self.file.symbols().chain(self.file.dynamic_symbols());
-            let mut all: Vec<Symbol> = tables.filter_map(Symbol::of_function).collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        })
+    /// Whether functions of several names begin where the one begins that covers an address.
+    pub(super) fn is_shared(&self, address: u64) -> bool {
+        let mut names = self
+            .symbols_at(address)
+            .iter()
+            .map(|symbol| self.name(symbol));
+        let first = names.next();
+        names.any(|name| Some(name) != first)
+    }
+
+    /// The symbols that begin at the last place before an address where any does.
+    fn symbols_at(&self, address: u64) -> &[Symbol] {
+        let all = self.functions.get_or_init(|| self.functions());
+        let after = all.partition_point(|symbol| symbol.address <= address);
+        let last = after.checked_sub(1).and_then(|last| all.get(last));
+        let first = last.map(|last| all.partition_point(|symbol| symbol.address < last.address));
+        first
+            .and_then(|first| all.get(first..after))
+            .unwrap_or_default()
+    }
+
+    /// The table that the dynamic linker needs is all that a stripped file has.
+    fn functions(&self) -> Vec<Symbol> {
+        let mut all: Vec<Symbol> = match self.is_stripped() {
+            true => self
+                .file
+                .dynamic_symbols()
+                .filter_map(Symbol::of_function)
+                .collect(),
+            false => self
+                .file
+                .symbols()
+                .filter_map(Symbol::of_function)
+                .collect(),
+        };
+        // Stable: of several names at one place the first in the file is shown.
+        all.sort_by_key(|symbol| symbol.address);
+        all
+    }
+
+    fn name(&self, symbol: &Symbol) -> Option<&'static str> {
+        let table = match self.is_stripped() {
+            true => self.file.dynamic_symbol_table(),
+            false => self.file.symbol_table(),
+        };
+        table?.symbol_by_index(symbol.number).ok()?.name().ok()
     }
 
     /// Whether the file has a symbol table beyond what the dynamic linker needs.
@@ -94,7 +135,7 @@ impl Symbol {
         is_code.then(|| Symbol {
             address: symbol.address(),
             size: symbol.size(),
-            name: symbol.name().unwrap_or_default(),
+            number: symbol.index(),
         })
     }
 

@@ -70,23 +70,33 @@ fn one(name: &str, writer: &Writer<'_>) -> Owner {
     }
 }
 
+/// What tokio and tracing wrap a future in; a large one is boxed first.
+const WRAPPERS: &[&str] = &[
+    "alloc::boxed::Box",
+    "core::pin::Pin",
+    "tokio::runtime::blocking::task::BlockingTask",
+    "tracing::instrument::Instrumented",
+    "tracing::instrument::WithDispatch",
+];
+
 /// A future that was spawned, named by its function.
 fn task(future: &str, writer: &Writer<'_>) -> Owner {
-    let (path, arguments) = split_generics(future);
-    let inner = match (path, arguments.first()) {
-        ("tokio::runtime::blocking::task::BlockingTask", Some(inner)) => inner,
-        _ => future,
-    };
+    let mut inner = future;
+    while let (path, [first, ..]) = (split_generics(inner).0, split_generics(inner).1.as_slice())
+        && WRAPPERS.contains(&path)
+    {
+        inner = first;
+    }
     let written = writer.write(inner);
     let name = written
         .strip_prefix("async fn ")
         .unwrap_or(&written)
         .to_string();
-    let payload = vec![name.clone()];
     let full = match name.starts_with("async block") {
         true => format!("task {{{name}}}"),
         false => format!("task {name}"),
     };
+    let payload = vec![name];
     Owner { full, payload }
 }
 

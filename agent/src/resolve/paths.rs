@@ -55,6 +55,15 @@ pub(super) fn last_segment(path: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)
 }
 
+/// Whether a type's text has another type in it, or is it: `Vec<a::B>` mentions `a::B`, and `a::BTree` does not.
+pub(super) fn mentions(text: &str, name: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        !name.is_empty() && !before.ends_with(inside) && !after.starts_with(inside)
+    })
+}
+
 /// Rewrites every path in a text, generics and punctuation left as they are.
 pub(super) fn map_paths(text: &str, mut rewrite: impl FnMut(&str) -> String) -> String {
     let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '{' | '}' | '#');
@@ -113,6 +122,15 @@ mod tests {
     fn modules_end_at_segments() {
         assert!(is_within("alloc::vec::Vec", "alloc::vec"));
         assert!(!is_within("alloc::vec_deque", "alloc::vec"));
+    }
+
+    #[test]
+    fn a_type_is_mentioned_whole() {
+        assert!(mentions("Vec<a::B>", "a::B"));
+        assert!(mentions("a::B", "a::B"));
+        assert!(!mentions("Vec<a::BTree>", "a::B"));
+        assert!(!mentions("Vec<x::a::B>", "a::B"));
+        assert!(!mentions("anything", ""));
     }
 
     #[test]

@@ -30,16 +30,30 @@ pub(super) fn function(symbol: &str) -> Function {
 
 /// A function as a reader knows it: `<demo::Cache as core::ops::drop::Drop>::drop`, generics left out.
 pub(super) fn displayed(function: &Function) -> String {
-    if function.path.contains("{impl#") && !function.symbol.is_empty() {
-        let text = format!("{:#}", rustc_demangle::demangle(&function.symbol));
-        if let Some(inside) = text.strip_prefix('<')
-            && let Some(close) = closing(inside)
-        {
-            let rest = name::plain(&without_generics(&inside[close + 1..]));
-            return format!("<{}>{rest}", without_generics(&inside[..close]));
-        }
+    let by_impl = function.path.rsplit_once("{impl#").and_then(|(_, rest)| {
+        let (_, item) = rest.split_once("}::")?;
+        Some(format!(
+            "{}::{}",
+            subject(&function.symbol, item)?,
+            name::plain(item)
+        ))
+    });
+    by_impl.unwrap_or_else(|| name::plain(&function.path))
+}
+
+/// What the `impl` block of an item is for, from the item's symbol: `<demo::Cache as Drop>` or `demo::Cache`.
+fn subject(symbol: &str, item: &str) -> Option<String> {
+    let text = format!("{:#}", rustc_demangle::demangle(symbol));
+    if let Some(inside) = text.strip_prefix('<') {
+        return Some(format!(
+            "<{}>",
+            without_generics(&inside[..closing(inside)?])
+        ));
     }
-    name::plain(&function.path)
+    let method = item.split("::").next()?;
+    let text = without_generics(&text);
+    let (before, _) = text.rsplit_once(&format!("::{method}"))?;
+    Some(before.to_string())
 }
 
 /// `A as B` in its halves.

@@ -147,7 +147,6 @@ macro_rules! idioms {
                 let own = |owner: &str| rest(format!("{owner}<{t}>"));
                 case!(out, "Box::new", own("Box"), Box::new(one(1)));
                 case!(out, "Some(Box)", own("Box"), Some(Box::new(one(2))));
-                #[expect(clippy::redundant_clone, reason = "the idiom")]
                 let boxed = || Box::new(one(1)).clone();
                 case!(out, "Box::clone", own("Box"), boxed());
                 case!(out, "Box::from", own("Box"), Box::<T>::from(one(1)));
@@ -212,7 +211,7 @@ macro_rules! idioms {
                     Vec::<T>::with_capacity(many().count())
                 );
                 case!(out, "reserve", vec(), {
-                    let mut all = Vec::<T>::new();
+                    let mut all = black_box(Vec::<T>::new());
                     all.reserve(many().count());
                     all
                 });

@@ -1,8 +1,13 @@
 //! What a command answers: tables, trees and notes as plain data. Rendering is another room's.
 
-use std::time::{Duration, SystemTime};
+use std::rc::Rc;
+use std::time::SystemTime;
 
-use crate::heap::{Address, Confidence, Gap};
+use crate::heap::{Address, Gap, SiteId};
+
+mod value;
+
+pub use value::{Value, count};
 
 /// The answer of one command.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +20,11 @@ pub struct Report {
     pub columns: Vec<Column>,
     /// The rows.
     pub rows: Vec<Row>,
-    /// Sums over everything, not over the rows shown alone: key and value.
+    /// What each row stands for, one an entry of `rows`: the rows are numbered from 1 for people, and `#3` stands for
+    /// the third of these in the next command. Empty where rows stand for nothing.
+    pub objects: Vec<Object>,
+    /// Sums over everything, not over the rows shown alone: key and value. People see those whose key is a column's,
+    /// below that column.
     pub total: Vec<(&'static str, Value)>,
     /// What stands below the table: how many rows were cut, what to try next.
     pub notes: Vec<String>,
@@ -32,6 +41,8 @@ pub struct Column {
     pub title: &'static str,
     /// Whether it may be cut to fit the terminal (the one with the names).
     pub flexible: bool,
+    /// Whether it is left out where the terminal is too narrow for all; the last goes first.
+    pub spare: bool,
 }
 
 impl Column {
@@ -41,6 +52,7 @@ impl Column {
             key,
             title,
             flexible: false,
+            spare: false,
         }
     }
 
@@ -50,6 +62,15 @@ impl Column {
             key,
             title,
             flexible: true,
+            spare: false,
+        }
+    }
+
+    /// The same, left out where the terminal is too narrow.
+    pub const fn spare(self) -> Self {
+        Column {
+            spare: true,
+            ..self
         }
     }
 }
@@ -59,6 +80,8 @@ impl Column {
 pub struct Row {
     /// One value a column.
     pub cells: Vec<Value>,
+    /// Lines for people below it: a stack. JSON has them in a column without a title.
+    pub below: Vec<Line>,
     /// Rows of the same columns, indented below it; `children` in JSON.
     pub children: Vec<Row>,
 }
@@ -68,38 +91,30 @@ impl Row {
     pub fn new(cells: impl Into<Vec<Value>>) -> Self {
         Row {
             cells: cells.into(),
+            below: Vec::new(),
             children: Vec::new(),
         }
     }
 }
 
-/// A value in a cell. The unit is part of the kind, so that each face can write it as its readers expect.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// Nothing: an empty cell, `null` in JSON.
-    None,
-    /// Words.
-    Text(String),
-    /// A number of things.
-    Count(u64),
-    /// Bytes.
-    Bytes(u64),
-    /// A share of the whole, from 0 to 1.
-    Share(f64),
-    /// An address, `"0x…"` in JSON.
-    Address(Address),
-    /// A span of time; seconds in JSON.
-    Span(Duration),
-    /// A change in a number of things.
-    DeltaCount(i64),
-    /// A change in bytes.
-    DeltaBytes(i64),
-    /// How sure the row is.
-    Confidence(Confidence),
-    /// Yes or no.
-    Flag(bool),
-    /// An object within a value, for JSON's sake: names and values.
-    List(Vec<Value>),
+/// A line below a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// What it says.
+    pub text: String,
+    /// Whether it matters less than the others.
+    pub dim: bool,
+}
+
+/// What a numbered row stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// The block at this address.
+    Block(Address),
+    /// Every block of the type with this whole name; empty for those without one.
+    Type(Rc<str>),
+    /// Every block of this site.
+    Site(SiteId),
 }
 
 /// What every answer of one look has in common.

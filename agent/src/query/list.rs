@@ -46,7 +46,7 @@ pub(crate) static COMMAND: Command = Command {
             says: "the five oldest blocks of all",
         },
         Example {
-            line: "list =Vec<u8>",
+            line: "list =Vec<u64>",
             says: "that type alone",
         },
     ],

@@ -184,7 +184,7 @@ mod tests {
             frame("main", false),
         ];
         assert_eq!(
-            texts(&lines(&stack, None, 9, false)),
+            texts(&lines(&stack, None, ALL, false)),
             [
                 "... 2 frames of the allocator or the runtime",
                 "serve at tokio-1.48.0/src/task.rs:7",
@@ -193,7 +193,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            texts(&lines(&stack, None, 1, false))[2..],
+            texts(&lines(&stack, None, 1, false))[1..],
             ["... 2 more frames"]
         );
         assert_eq!(lines(&stack, None, 9, true).len(), 5);

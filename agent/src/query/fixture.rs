@@ -170,8 +170,9 @@ impl Host for Asked {
 /// A heap of a million blocks in 5,000 groups, to measure with.
 pub(crate) fn large() -> Snapshot {
     let mut snapshot = snapshot();
-    let blocks = (0..1_000_000u64).map(|i| block(i, 1 + (i * 7 % 500) as u32, 16 + i % 10 * 8));
+    let site = |i: u64| 1 + (i % 500) as u32;
+    let blocks = (0..1_000_000u64).map(|i| block(i, site(i), 16 + i / 500 % 10 * 8));
     snapshot.blocks = blocks.collect();
-    snapshot.sites = HashMap::from_iter((1..=500).map(site));
+    snapshot.sites = HashMap::from_iter((1..=500).map(self::site));
     snapshot
 }

@@ -18,6 +18,7 @@ const GAPS: usize = 2;
 pub(crate) fn first_screen(view: &mut View<'_>) -> Report {
     let mut head = vec![paused(view)];
     head.extend(unstopped(view.snapshot));
+    head.extend(view.snapshot.hints.iter().cloned());
     head.push(resident(view));
     head.push(tracking(view.snapshot));
     let mut report = if view.snapshot.tracking.present {

@@ -48,8 +48,10 @@ pub(crate) fn snapshot() -> Snapshot {
             sites: 4,
             sites_used_permille: 1,
             without_stack: 0,
+            unrecorded: 0,
         },
         gaps: Vec::new(),
+        hints: Vec::new(),
     }
 }
 

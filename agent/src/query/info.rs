@@ -34,6 +34,7 @@ fn run(view: &mut View<'_>, _: &Typed, _: &mut dyn Host) -> Result<Report, Error
     let verdict = verdict(view);
     let mut head = vec![paused(view)];
     head.extend(unstopped(view.snapshot));
+    head.extend(view.snapshot.hints.iter().cloned());
     let mut notes = vec![live(view), tracking(view.snapshot), typed(view)];
     notes.push(format!("Verdict: {verdict}"));
     let mut gaps = view.gaps();
@@ -122,11 +123,18 @@ pub(crate) fn tracking(snapshot: &Snapshot) -> String {
     }
     let used = Value::Share(f64::from(tracking.sites_used_permille) / 1000.0);
     let sites = count(tracking.sites, "call stack");
-    let without = match tracking.without_stack {
+    let some = |n, what| match n {
         0 => String::new(),
-        n => format!("; {} came without one", count(n, "block")),
+        n => format!("; {} {what}", count(n, "block")),
     };
-    format!("Tracking: in full; {sites} kept, {used} % of their room used{without}.")
+    format!(
+        "Tracking: in full; {sites} kept, {used} % of their room used{}{}.",
+        some(tracking.without_stack, "came without one"),
+        some(
+            tracking.unrecorded,
+            "could not be recorded for want of memory"
+        ),
+    )
 }
 
 /// How many of the live bytes have a type.
@@ -210,6 +218,7 @@ fn facts(view: &mut View<'_>) -> Vec<(&'static str, Value)> {
             "without_stack",
             Value::Count(snapshot.tracking.without_stack),
         ),
+        ("unrecorded", Value::Count(snapshot.tracking.unrecorded)),
     ]
 }
 

@@ -8,7 +8,7 @@ use crate::heap::{Address, Confidence};
 
 /// A value in a cell. The unit is part of the kind, so that each face can write it as its readers expect.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     /// Nothing: an empty cell, `null` in JSON.
     None,
     /// Words.
@@ -46,12 +46,12 @@ pub enum Value {
 
 impl Value {
     /// Words.
-    pub fn text(words: impl Into<String>) -> Self {
+    pub(crate) fn text(words: impl Into<String>) -> Self {
         Value::Text(words.into())
     }
 
     /// Whether it is a figure, and so stands at the right of its column.
-    pub fn is_figure(&self) -> bool {
+    pub(crate) fn is_figure(&self) -> bool {
         !matches!(
             self,
             Value::None | Value::Text(_) | Value::Name { .. } | Value::Confidence(_)
@@ -81,7 +81,7 @@ impl fmt::Display for Value {
 }
 
 /// A number and what it counts: `1 block`, `2,000 blocks`.
-pub fn count(n: u64, what: &str) -> String {
+pub(crate) fn count(n: u64, what: &str) -> String {
     format!("{} {what}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
 

@@ -1,14 +1,12 @@
 //! One line: taken apart, answered, rendered, and written where it says.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use super::parse::{Line, Redirection};
 use super::{Error, file};
 use crate::heap::Host;
 use crate::query::{View, find, first_screen};
 use crate::render::{Style, error_text, json, json_error, text};
-use crate::report::Report;
 
 /// What came of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,7 +100,11 @@ fn answer(
         None => Ok(written),
         Some(to) => {
             file::write(&to, &written)?;
-            Ok(confirm(&to.path, &report))
+            Ok(format!(
+                "{} written to {}\n",
+                report.command,
+                to.path.display()
+            ))
         }
     }
 }
@@ -120,10 +122,6 @@ fn complaint(line: &str, error: &Error, style: Style) -> String {
 
 fn wants_json(words: &[String]) -> bool {
     words.iter().any(|word| word == "--json")
-}
-
-fn confirm(path: &Path, report: &Report) -> String {
-    format!("{} written to {}\n", report.command, path.display())
 }
 
 /// A host for commands that ask nothing of the program.

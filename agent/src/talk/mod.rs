@@ -12,8 +12,10 @@ mod page;
 mod parse;
 mod prompt;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use error::Error;
 pub(crate) use execute::{Outcome, execute, report_short};
 pub(crate) use prompt::Prompt;
-pub(crate) use terminal::Terminal;
+pub(crate) use terminal::{Terminal, Tty};

@@ -11,6 +11,7 @@ const CLEAR: &[u8] = b"\r\x1b[K";
 const CTRL_C: u8 = 3;
 const CTRL_D: u8 = 4;
 const ESCAPE: u8 = 27;
+const CTRL_BACKSLASH: u8 = 28;
 
 /// Shows text; what is longer than the screen waits for a key after each screenful: space for the next, Enter for a
 /// line more, `q` to leave out the rest.
@@ -57,7 +58,7 @@ fn ask(terminal: &mut dyn Terminal) -> io::Result<More> {
         match terminal.key() {
             Ok(b' ' | b'f') => break More::Screen,
             Ok(b'\r' | b'\n' | b'j') => break More::Line,
-            Ok(b'q' | b'Q' | CTRL_C | CTRL_D | ESCAPE) => break More::Nothing,
+            Ok(b'q' | b'Q' | CTRL_C | CTRL_D | ESCAPE | CTRL_BACKSLASH) => break More::Nothing,
             Ok(_) => {}
             // Without keys to wait for, all of it is better than none.
             Err(_) => break More::Screen,

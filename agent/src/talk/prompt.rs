@@ -90,7 +90,6 @@ impl Prompt {
                 Typed::Nothing => continue,
                 Typed::End => "continue".to_owned(),
             };
-            self.remember(&line);
             tick(view);
             let outcome = execute(&line, view, host, self.style(terminal));
             self.show(&outcome.text, terminal)?;
@@ -122,7 +121,10 @@ impl Prompt {
             return read_plain(terminal);
         };
         match editor.readline(PROMPT) {
-            Ok(line) => Ok(Typed::Line(line)),
+            Ok(line) => {
+                self.remember(line.trim_end());
+                Ok(Typed::Line(line))
+            }
             Err(ReadlineError::Interrupted) => Ok(Typed::Nothing),
             Err(ReadlineError::Eof) => Ok(Typed::End),
             Err(error) => Err(io::Error::other(error)),
@@ -132,7 +134,7 @@ impl Prompt {
     /// A history that cannot be written is no reason to stop.
     fn remember(&mut self, line: &str) {
         if let Some(editor) = &mut self.editor
-            && !line.trim().is_empty()
+            && !line.is_empty()
             && let Ok(true) = editor.add_history_entry(line)
             && let Some(history) = &self.history
         {

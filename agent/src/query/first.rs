@@ -11,40 +11,52 @@ use crate::report::{Object, Report, Value};
 const TYPES: &str = "5";
 /// Types named as grown.
 const GROWN: usize = 3;
+/// Threads named that did not stop; `info` names all.
+const THREADS: usize = 2;
 /// Gaps shown; `info` shows all.
 const GAPS: usize = 2;
 
 /// Program, memory, tracking, the heaviest types, what grew, and what to type next.
 pub(crate) fn first_screen(view: &mut View<'_>) -> Report {
+    let mut report = match view.snapshot.tracking.present {
+        true => top(view),
+        false => Report::default(),
+    };
+    report.command = "info";
+    report.head = head(view);
+    // What would make it scroll; `top` and `info` say these.
+    report.total = Vec::new();
+    let mut gaps = view.gaps();
+    gaps.extend(untracked(view.snapshot));
+    report.notes = notes(view, &report.objects, gaps.len());
+    gaps.truncate(GAPS);
+    report.gaps = gaps;
+    report
+}
+
+fn head(view: &mut View<'_>) -> Vec<String> {
     let mut head = vec![paused(view)];
-    head.extend(unstopped(view.snapshot));
+    head.extend(unstopped(view.snapshot, THREADS));
     head.extend(view.snapshot.hints.iter().cloned());
     head.push(resident(view));
     head.push(tracking(view.snapshot));
-    let mut report = if view.snapshot.tracking.present {
+    if view.snapshot.tracking.present {
         head.push(typed(view));
-        top(view)
-    } else {
-        Report::default()
-    };
-    report.head = head;
-    // What would make it scroll; `top` and `info` say these.
-    report.total = Vec::new();
-    report.notes = grown(view).into_iter().collect();
-    report.gaps = view.gaps();
-    report.gaps.extend(untracked(view.snapshot));
-    let left = report.gaps.len().saturating_sub(GAPS);
-    report.gaps.truncate(GAPS);
-    if left > 0 {
-        report
-            .notes
-            .push(format!("{left} more of what could not be known: `info`"));
     }
-    report.notes.push(next(view, &report.objects));
-    report.notes.push(
+    head
+}
+
+fn notes(view: &mut View<'_>, objects: &[Object], gaps: usize) -> Vec<String> {
+    let mut notes: Vec<String> = grown(view).into_iter().collect();
+    if gaps > GAPS {
+        let left = gaps - GAPS;
+        notes.push(format!("{left} more of what could not be known: `info`"));
+    }
+    notes.push(next(view, objects));
+    notes.push(
         "`continue` (Ctrl-D) resumes the program, `quit` ends it, `abort` dumps core.".to_owned(),
     );
-    report
+    notes
 }
 
 fn top(view: &mut View<'_>) -> Report {
@@ -54,9 +66,7 @@ fn top(view: &mut View<'_>) -> Report {
     }
     let rows = [TYPES.to_owned()];
     let answer = find("top").and_then(|top| top.answer(view, &rows, &mut Nobody));
-    let mut report = answer.unwrap_or_default();
-    report.command = "info";
-    report
+    answer.unwrap_or_default()
 }
 
 fn resident(view: &View<'_>) -> String {

@@ -33,7 +33,7 @@ pub(crate) static COMMAND: Command = Command {
 fn run(view: &mut View<'_>, _: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
     let verdict = verdict(view);
     let mut head = vec![paused(view)];
-    head.extend(unstopped(view.snapshot));
+    head.extend(unstopped(view.snapshot, usize::MAX));
     head.extend(view.snapshot.hints.iter().cloned());
     let mut notes = vec![live(view), tracking(view.snapshot), typed(view)];
     notes.push(format!("Verdict: {verdict}"));
@@ -104,13 +104,18 @@ pub(crate) fn paused(view: &View<'_>) -> String {
     )
 }
 
-/// A line for the threads that could not be stopped.
-pub(crate) fn unstopped(snapshot: &Snapshot) -> Option<String> {
+/// A line for the threads that could not be stopped, of whom so many are named.
+pub(crate) fn unstopped(snapshot: &Snapshot, most: usize) -> Option<String> {
     let mut running = Vec::new();
     for thread in &snapshot.threads {
         if let Err(why) = &thread.stopped {
             running.push(format!("{} ({}): {why}", thread.name, thread.tid));
         }
+    }
+    let left = running.len().saturating_sub(most);
+    running.truncate(most);
+    if left > 0 {
+        running.push(format!("{left} more"));
     }
     (!running.is_empty()).then(|| format!("Not stopped: {}.", running.join("; ")))
 }
@@ -142,7 +147,7 @@ pub(crate) fn typed(view: &mut View<'_>) -> String {
     let types = view.types();
     let share = |at_least| Value::Share(types.share(at_least));
     format!(
-        "Types: {} % of the live bytes have one ({} % exact).",
+        "Types: {} % of the live bytes have one, {} % exact (~ likely, ? guessed).",
         share(Confidence::Guess),
         share(Confidence::Exact),
     )

@@ -10,11 +10,19 @@ mod heap;
 mod os;
 #[cfg(sigheap_supported)]
 mod pause;
+#[cfg(sigheap_supported)]
+mod query;
+#[cfg(sigheap_supported)]
+mod render;
 mod report;
 #[cfg(sigheap_supported)]
 mod resolve;
 mod session;
+#[cfg(sigheap_supported)]
+mod talk;
 mod track;
+#[cfg(sigheap_supported)]
+mod trend;
 
 pub use session::{Agent, install};
 pub use track::Heap;

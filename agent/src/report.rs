@@ -1,114 +1,129 @@
 //! What a command answers: tables, trees and notes as plain data. Rendering is another room's.
 
-use std::time::{Duration, SystemTime};
+use std::rc::Rc;
+use std::time::SystemTime;
 
-use crate::heap::{Address, Confidence, Gap};
+use crate::heap::{Address, Gap, SiteId};
+
+mod value;
+
+pub(crate) use value::{Value, count};
 
 /// The answer of one command.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// The command that answers, by its full name.
-    pub command: &'static str,
+    pub(crate) command: &'static str,
     /// What stands above the table.
-    pub head: Vec<String>,
+    pub(crate) head: Vec<String>,
     /// The columns of `rows`. A column's key is its name in JSON, its title what a person reads.
-    pub columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// The rows.
-    pub rows: Vec<Row>,
-    /// Sums over everything, not over the rows shown alone: key and value.
-    pub total: Vec<(&'static str, Value)>,
+    pub(crate) rows: Vec<Row>,
+    /// What each row stands for, one an entry of `rows`: the rows are numbered from 1 for people, and `#3` stands for
+    /// the third of these in the next command. Empty where rows stand for nothing.
+    pub(crate) objects: Vec<Object>,
+    /// Sums over everything, not over the rows shown alone: key and value. People see those whose key is a column's,
+    /// below that column.
+    pub(crate) total: Vec<(&'static str, Value)>,
     /// What stands below the table: how many rows were cut, what to try next.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// What could not be known.
-    pub gaps: Vec<Gap>,
+    pub(crate) gaps: Vec<Gap>,
 }
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its key in JSON.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// Its title for people; empty for a column that JSON alone has.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     /// Whether it may be cut to fit the terminal (the one with the names).
-    pub flexible: bool,
+    pub(crate) flexible: bool,
+    /// Whether it is left out where the terminal is too narrow for all; the last goes first.
+    pub(crate) spare: bool,
 }
 
 impl Column {
     /// A column of figures, as wide as it needs.
-    pub const fn new(key: &'static str, title: &'static str) -> Self {
+    pub(crate) const fn new(key: &'static str, title: &'static str) -> Self {
         Column {
             key,
             title,
             flexible: false,
+            spare: false,
         }
     }
 
     /// The column that gives way when the terminal is narrow.
-    pub const fn flexible(key: &'static str, title: &'static str) -> Self {
+    pub(crate) const fn flexible(key: &'static str, title: &'static str) -> Self {
         Column {
             key,
             title,
             flexible: true,
+            spare: false,
+        }
+    }
+
+    /// The same, left out where the terminal is too narrow.
+    pub(crate) const fn spare(self) -> Self {
+        Column {
+            spare: true,
+            ..self
         }
     }
 }
 
 /// A row, and what hangs below it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     /// One value a column.
-    pub cells: Vec<Value>,
+    pub(crate) cells: Vec<Value>,
+    /// Lines for people below it: a stack. JSON has them in a column without a title.
+    pub(crate) below: Vec<Line>,
     /// Rows of the same columns, indented below it; `children` in JSON.
-    pub children: Vec<Row>,
+    pub(crate) children: Vec<Row>,
 }
 
 impl Row {
     /// A row with nothing below it.
-    pub fn new(cells: impl Into<Vec<Value>>) -> Self {
+    pub(crate) fn new(cells: impl Into<Vec<Value>>) -> Self {
         Row {
             cells: cells.into(),
+            below: Vec::new(),
             children: Vec::new(),
         }
     }
 }
 
-/// A value in a cell. The unit is part of the kind, so that each face can write it as its readers expect.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// Nothing: an empty cell, `null` in JSON.
-    None,
-    /// Words.
-    Text(String),
-    /// A number of things.
-    Count(u64),
-    /// Bytes.
-    Bytes(u64),
-    /// A share of the whole, from 0 to 1.
-    Share(f64),
-    /// An address, `"0x…"` in JSON.
-    Address(Address),
-    /// A span of time; seconds in JSON.
-    Span(Duration),
-    /// A change in a number of things.
-    DeltaCount(i64),
-    /// A change in bytes.
-    DeltaBytes(i64),
-    /// How sure the row is.
-    Confidence(Confidence),
-    /// Yes or no.
-    Flag(bool),
-    /// An object within a value, for JSON's sake: names and values.
-    List(Vec<Value>),
+/// A line below a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// What it says.
+    pub(crate) text: String,
+    /// Whether it matters less than the others.
+    pub(crate) dim: bool,
+}
+
+/// What a numbered row stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// The block at this address.
+    Block(Address),
+    /// Every block of the type with this whole name; empty for those without one.
+    Type(Rc<str>),
+    /// Every block of this site.
+    Site(SiteId),
 }
 
 /// What every answer of one look has in common.
 #[derive(Clone, Debug)]
-pub struct Capture {
+pub(crate) struct Capture {
     /// When the program stopped.
-    pub time: SystemTime,
+    pub(crate) time: SystemTime,
     /// Whether it stands still.
-    pub frozen: bool,
+    pub(crate) frozen: bool,
     /// Its process id.
-    pub pid: u32,
+    pub(crate) pid: u32,
 }

@@ -32,7 +32,7 @@ impl fmt::Display for Confidence {
 
 /// The type of a block, written as a Rust programmer would write its owner: `Arc<demo_server::CacheEntity>`,
 /// `Vec<u64>`, `task demo_server::serve`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeName {
     /// With whole paths, default parameters left out. Empty when the confidence is unknown.
     pub full: Rc<str>,

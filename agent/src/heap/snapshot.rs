@@ -22,7 +22,8 @@ pub struct Snapshot {
     pub look: u32,
     /// Every live block, in order of address.
     pub blocks: Vec<Block>,
-    /// Every site that a block refers to.
+    /// Every site that a block refers to, and every one that the counts of the look before do: `growth` names what has
+    /// gone by it.
     pub sites: HashMap<SiteId, Site>,
     /// For each tick of the agent's clock when it began, in nanoseconds of the monotonic clock.
     pub births: Vec<u64>,

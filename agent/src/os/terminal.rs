@@ -104,6 +104,15 @@ impl Settings {
         settings.0.c_iflag |= libc::ICRNL;
         settings
     }
+
+    /// The same for a single key: it comes at once, unseen, and means nothing to the terminal itself.
+    pub(crate) fn for_keys(&self) -> Settings {
+        let mut settings = *self;
+        settings.0.c_lflag &= !(libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN);
+        settings.0.c_cc[libc::VMIN] = 1;
+        settings.0.c_cc[libc::VTIME] = 0;
+        settings
+    }
 }
 
 /// This process's group.

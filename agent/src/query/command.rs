@@ -1,0 +1,183 @@
+//! What a command declares about itself, and how one is found by what was typed.
+
+use super::near::nearest;
+use super::{COMMANDS, Error, Typed, View};
+use crate::heap::Host;
+use crate::report::Report;
+
+/// A command: all that help, completion, the documentation and the tests say of it, and its answer.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// Its full name.
+    pub(crate) name: &'static str,
+    /// Other names, all short.
+    pub(crate) aliases: &'static [&'static str],
+    /// What it answers, in a line.
+    pub(crate) summary: &'static str,
+    /// What `help COMMAND` says beyond that, in paragraphs.
+    pub(crate) help: &'static str,
+    /// What stands after the name, in order.
+    pub(crate) arguments: &'static [Argument],
+    /// Its flags, beside those that [every command](super::args::COMMON) takes.
+    pub(crate) flags: &'static [Flag],
+    /// Lines that run.
+    pub(crate) examples: &'static [Example],
+    /// The tools whose users know it, if any.
+    pub(crate) from: &'static str,
+    /// What must be there for it to answer.
+    pub(crate) needs: &'static [Need],
+    /// Whether no prefix of the name stands for it, since it cannot be undone.
+    pub(crate) whole: bool,
+    /// Whether help and completion leave it out: it is there for the tests.
+    pub(crate) hidden: bool,
+    /// Answers.
+    pub(crate) run: fn(&mut View<'_>, &Typed, &mut dyn Host) -> Result<Report, Error>,
+}
+
+impl Command {
+    /// What most commands have.
+    pub(crate) const PLAIN: Command = Command {
+        name: "",
+        aliases: &[],
+        summary: "",
+        help: "",
+        arguments: &[],
+        flags: &[],
+        examples: &[],
+        from: "",
+        needs: &[],
+        whole: false,
+        hidden: false,
+        run: |_, _, _| Ok(Report::default()),
+    };
+
+    /// Answers, if what it needs is there.
+    ///
+    /// # Errors
+    /// Those of the command, and [`Error::NotTracked`].
+    pub(crate) fn answer(
+        &self,
+        view: &mut View<'_>,
+        words: &[String],
+        host: &mut dyn Host,
+    ) -> Result<Report, Error> {
+        let typed = Typed::read(self, words)?;
+        if self.needs.contains(&Need::Tracking) && !view.snapshot.tracking.present {
+            return Err(Error::NotTracked { command: self.name });
+        }
+        (self.run)(view, &typed, host)
+    }
+
+    /// How it is typed: `top [N] [--by bytes|count]`.
+    pub(crate) fn usage(&self) -> String {
+        let mut usage = self.name.to_owned();
+        for argument in self.arguments {
+            let name = argument.name;
+            usage += &if argument.optional {
+                format!(" [{name}]")
+            } else {
+                format!(" {name}")
+            };
+        }
+        for flag in self.flags {
+            usage += &format!(" [{}]", flag.usage());
+        }
+        usage
+    }
+
+    fn is_called(&self, word: &str) -> bool {
+        self.name == word || self.aliases.contains(&word)
+    }
+}
+
+/// The command that a word stands for: a name, an alias, or the beginning of one name alone.
+///
+/// # Errors
+/// [`Error::UnknownCommand`], [`Error::Ambiguous`], [`Error::NotWhole`].
+pub(crate) fn find(word: &str) -> Result<&'static Command, Error> {
+    if let Some(command) = COMMANDS.iter().find(|command| command.is_called(word)) {
+        return Ok(command);
+    }
+    let begins = |command: &&&Command| !command.hidden && command.name.starts_with(word);
+    match *COMMANDS.iter().filter(begins).collect::<Vec<_>>() {
+        [] => Err(Error::UnknownCommand {
+            word: word.to_owned(),
+            near: nearest(word, shown().map(|command| command.name)),
+        }),
+        [one] if one.whole => Err(Error::NotWhole { name: one.name }),
+        [one] => Ok(one),
+        ref several => Err(Error::Ambiguous {
+            word: word.to_owned(),
+            names: several.iter().map(|command| command.name).collect(),
+        }),
+    }
+}
+
+/// The commands that help and completion show.
+pub(crate) fn shown() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().copied().filter(|command| !command.hidden)
+}
+
+/// What stands after a command's name.
+#[derive(Debug)]
+pub(crate) struct Argument {
+    /// Its name in capitals.
+    pub(crate) name: &'static str,
+    /// What may stand there.
+    pub(crate) kind: Kind,
+    /// Whether it may be left out.
+    pub(crate) optional: bool,
+    /// What it means.
+    pub(crate) help: &'static str,
+}
+
+/// What an argument may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A type, a glob, or the number of a row.
+    Pattern,
+    /// An address, or the number of a row.
+    Address,
+    /// A number.
+    Number,
+    /// The name of a command.
+    Command,
+}
+
+/// A flag.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// With its dashes.
+    pub(crate) name: &'static str,
+    /// The values it takes; none for one that stands alone.
+    pub(crate) values: &'static [&'static str],
+    /// What it does.
+    pub(crate) help: &'static str,
+}
+
+impl Flag {
+    /// How it is typed.
+    pub(crate) fn usage(&self) -> String {
+        if self.values.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{} {}", self.name, self.values.join("|"))
+        }
+    }
+}
+
+/// A line that runs.
+#[derive(Debug)]
+pub(crate) struct Example {
+    /// The line.
+    pub(crate) line: &'static str,
+    /// What it answers.
+    pub(crate) says: &'static str,
+}
+
+/// What must be there for a command to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// The program allocates through the tracker.
+    Tracking,
+}

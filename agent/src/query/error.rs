@@ -1,0 +1,144 @@
+//! Why a command could not answer, and what to do about it.
+
+use std::fmt;
+
+use super::command::find;
+use crate::heap::Address;
+
+/// Why a command could not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// No command is called so.
+    UnknownCommand {
+        /// What was typed.
+        word: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
+    /// Several commands begin so.
+    Ambiguous {
+        /// What was typed.
+        word: String,
+        /// Their names.
+        names: Vec<&'static str>,
+    },
+    /// A command that has to be typed whole was not.
+    NotWhole {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The command has no such flag.
+    UnknownFlag {
+        /// The command.
+        command: &'static str,
+        /// What was typed.
+        flag: String,
+        /// Flags like it.
+        near: Vec<String>,
+    },
+    /// The words after the command make no sense.
+    Usage {
+        /// The command.
+        command: &'static str,
+        /// What is wrong with them.
+        what: String,
+    },
+    /// No live block has such a type.
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+        /// Types like it.
+        near: Vec<String>,
+    },
+    /// No live block lies there.
+    NoBlock {
+        /// The address.
+        address: Address,
+    },
+    /// A number beyond the rows of the last answer.
+    NoRow {
+        /// What was typed.
+        word: String,
+        /// How many rows there were.
+        rows: usize,
+    },
+    /// The row stands for something else than the command asks about.
+    WrongRow {
+        /// What was typed.
+        word: String,
+        /// What would do.
+        wanted: &'static str,
+    },
+    /// The program does not allocate through the tracker.
+    NotTracked {
+        /// The command.
+        command: &'static str,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Error::UnknownCommand { near, .. } if near.is_empty() => {
+                Some("`help` lists the commands".to_owned())
+            }
+            Error::UnknownCommand { near, .. } | Error::UnknownFlag { near, .. } => did_you(near),
+            Error::NoMatch { near, .. } if near.is_empty() => Some(
+                "`top` lists the types; a pattern is a type's name or a glob such as `*Entry*`"
+                    .to_owned(),
+            ),
+            Error::NoMatch { near, .. } => did_you(near),
+            Error::Ambiguous { names, .. } => did_you(names),
+            Error::NotWhole { name } => Some(format!("type `{name}` to mean it")),
+            Error::Usage { command, .. } => usage(command),
+            Error::NoBlock { .. } => {
+                Some("`list PATTERN` shows the addresses of live blocks".to_owned())
+            }
+            Error::NoRow { rows: 0, .. } => {
+                Some("`top`, `list` and `sites` number their rows".to_owned())
+            }
+            Error::NoRow { rows, .. } => Some(format!("the last table has rows #1 to #{rows}")),
+            Error::WrongRow { wanted, .. } => Some(format!("it takes {wanted}")),
+            Error::NotTracked { .. } => Some(
+                "in the program: #[global_allocator] static HEAP: sigheap::Heap = sigheap::Heap::system();"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::UnknownCommand { word, .. } => write!(f, "there is no command `{word}`"),
+            Error::Ambiguous { word, .. } => write!(f, "several commands begin with `{word}`"),
+            Error::NotWhole { name } => write!(f, "`{name}` has to be typed whole"),
+            Error::UnknownFlag { command, flag, .. } => write!(f, "`{command}` has no {flag}"),
+            Error::Usage { command, what } => write!(f, "{command}: {what}"),
+            Error::NoMatch { pattern, .. } => write!(f, "no live block matches `{pattern}`"),
+            Error::NoBlock { address } => write!(f, "no live Rust block lies at {address}"),
+            Error::NoRow { word, .. } => write!(f, "there is no row {word}"),
+            Error::WrongRow { word, .. } => write!(f, "row {word} stands for something else"),
+            Error::NotTracked { command } => write!(
+                f,
+                "`{command}` cannot answer: the program does not allocate through sigheap::Heap"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn did_you<S: AsRef<str>>(near: &[S]) -> Option<String> {
+    let quoted: Vec<_> = near
+        .iter()
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect();
+    (!quoted.is_empty()).then(|| format!("did you mean {}?", quoted.join(" or ")))
+}
+
+fn usage(command: &str) -> Option<String> {
+    let command = find(command).ok()?;
+    Some(format!("usage: {}", command.usage()))
+}

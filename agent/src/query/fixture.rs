@@ -1,0 +1,180 @@
+//! A small heap from arrays, with names: what the tests of commands ask about.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::heap::{
+    Address, Birth, Block, Confidence, Frame, Gap, Host, Marks, MemorySplit, Names, Request, Site,
+    SiteId, Snapshot, Thread, Tracking, TypeName,
+};
+
+/// Site 1 allocates `Arc<CacheEntity>`, 2 `String`, 3 `Vec<u64>` of several sizes, 4 what nobody can name.
+pub(crate) fn snapshot() -> Snapshot {
+    let mut blocks = Vec::new();
+    let sizes = [(1, 128, 5), (2, 20, 3), (3, 64, 1), (3, 256, 1), (4, 40, 2)];
+    for (site, size, count) in sizes {
+        for _ in 0..count {
+            blocks.push(block(blocks.len() as u64, site, size));
+        }
+    }
+    Snapshot {
+        program: "demo-server".to_owned(),
+        pid: 4711,
+        taken: UNIX_EPOCH + Duration::from_secs(1_795_423_542),
+        taken_ns: 100_000_000_000,
+        stop: Duration::from_micros(420),
+        look: 2,
+        blocks,
+        sites: (1..=4).map(site).collect(),
+        births: vec![0, 58_000_000_000, 95_000_000_000],
+        modules: Vec::new(),
+        threads: vec![
+            thread(4711, "demo-server", Ok(())),
+            thread(4712, "worker", Ok(())),
+            thread(4713, "vfork", Err("it waits in vfork".to_owned())),
+        ],
+        memory: MemorySplit {
+            resident: 12 << 20,
+            live: 1100,
+            free: Some(1 << 20),
+            own: 2 << 20,
+            stacks: 300 << 10,
+            files: 8 << 20,
+            unexplained: 700 << 10,
+        },
+        tracking: Tracking {
+            present: true,
+            sites: 4,
+            sites_used_permille: 1,
+            without_stack: 0,
+            unrecorded: 0,
+        },
+        gaps: Vec::new(),
+        hints: Vec::new(),
+    }
+}
+
+/// The look before had two entities fewer, one string more, and a type of which nothing is left.
+pub(crate) fn past() -> crate::trend::Counts {
+    let mut before = snapshot();
+    before.blocks.drain(..2);
+    before.blocks.push(block(90, 2, 20));
+    before.blocks.push(block(91, 3, 8));
+    before.look = 1;
+    before.taken_ns -= 42_000_000_000;
+    crate::trend::Counts::of(&before)
+}
+
+fn block(place: u64, site: u32, size: u64) -> Block {
+    Block {
+        address: Address(0x1000 + place * 0x200),
+        size,
+        align_log2: 3,
+        birth: Birth(1 + (place % 2) as u32),
+        site: SiteId(site),
+        moving: false,
+    }
+}
+
+fn site(id: u32) -> (SiteId, Site) {
+    let site = Site {
+        id: SiteId(id),
+        frames: vec![Address(1), Address(u64::from(id) * 0x10), Address(2)],
+        marks: Marks::default(),
+    };
+    (site.id, site)
+}
+
+fn thread(tid: u32, name: &str, stopped: Result<(), String>) -> Thread {
+    Thread {
+        tid,
+        name: name.to_owned(),
+        stopped,
+    }
+}
+
+/// Names by site, and by size where a site allocates several types.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    /// How often a type was asked for.
+    pub(crate) asked: usize,
+    /// What it says it could not read.
+    pub(crate) gaps: Vec<Gap>,
+}
+
+impl Names for Book {
+    fn type_of(&mut self, site: &Site, size: u64, _: u64) -> TypeName {
+        self.asked += 1;
+        match (site.id.0, size) {
+            (1, _) => name(
+                "Arc<demo_server::CacheEntity>",
+                "Arc<CacheEntity>",
+                &["demo_server::CacheEntity"],
+                Confidence::Exact,
+            ),
+            (2, _) => name("String", "String", &[], Confidence::Exact),
+            (3, 8) => name("Gone", "Gone", &[], Confidence::Exact),
+            (3, 64) => name("Vec<u64>", "Vec<u64>", &["u64"], Confidence::Exact),
+            (3, _) => name("Vec<u64>", "Vec<u64>", &["u64"], Confidence::Likely),
+            _ => TypeName::default(),
+        }
+    }
+
+    fn frames(&mut self, return_address: Address) -> Rc<[Frame]> {
+        let (function, file, line, machinery) = match return_address.0 {
+            1 => (
+                "alloc::alloc::alloc",
+                "/rustc/1/library/alloc/src/alloc.rs",
+                95,
+                true,
+            ),
+            2 => ("demo_server::main", "src/main.rs", 12, false),
+            0x10 => ("demo_server::cache::insert", "src/cache.rs", 42, false),
+            0x20 => ("demo_server::log::parse", "src/log.rs", 7, false),
+            0x30 => ("demo_server::index::grow", "src/index.rs", 99, false),
+            _ => ("libfoo.so+0x12", "", 0, false),
+        };
+        [Frame {
+            function: function.into(),
+            file: file.into(),
+            line,
+            inlined: false,
+            machinery,
+        }]
+        .into()
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.gaps.clone()
+    }
+}
+
+fn name(full: &str, short: &str, payload: &[&str], confidence: Confidence) -> TypeName {
+    TypeName {
+        full: full.into(),
+        short: short.into(),
+        payload: payload.iter().map(|one| Rc::from(*one)).collect(),
+        confidence,
+    }
+}
+
+/// Remembers what was asked of the program.
+#[derive(Debug, Default)]
+pub(crate) struct Asked(pub(crate) Vec<Request>);
+
+impl Host for Asked {
+    fn request(&mut self, request: Request) {
+        self.0.push(request);
+    }
+}
+
+/// A heap of a million blocks in 5,000 groups, to measure with.
+pub(crate) fn large() -> Snapshot {
+    let mut snapshot = snapshot();
+    let site = |i: u64| 1 + (i % 500) as u32;
+    let blocks = (0..1_000_000u64).map(|i| block(i, site(i), 16 + i / 500 % 10 * 8));
+    snapshot.blocks = blocks.collect();
+    snapshot.sites = HashMap::from_iter((1..=500).map(self::site));
+    snapshot
+}

@@ -1,0 +1,52 @@
+//! The questions one can ask of a heap: one command a file, its declaration and its answer together. This room may
+//! import `heap`, `report`, `trend` and `resolve`; it knows no process, terminal or clock.
+//!
+//! A command is one line of [`COMMANDS`]; help, completion and the tests come from its declaration.
+
+mod args;
+mod command;
+mod error;
+mod first;
+mod near;
+mod pattern;
+mod stack;
+mod types;
+mod view;
+
+mod abort;
+mod growth;
+mod help;
+mod info;
+mod list;
+mod panic;
+mod quit;
+mod resume;
+mod sites;
+mod top;
+mod r#where;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use args::{COMMON, Typed};
+pub(crate) use command::{Argument, Command, Example, Flag, Kind, Need, find};
+pub(crate) use error::Error;
+pub(crate) use first::first_screen;
+pub(crate) use view::View;
+
+/// Every command, in the order in which `help` lists them.
+pub(crate) static COMMANDS: &[&Command] = &[
+    &help::COMMAND,
+    &info::COMMAND,
+    &top::COMMAND,
+    &list::COMMAND,
+    &growth::COMMAND,
+    &sites::COMMAND,
+    &r#where::COMMAND,
+    &resume::COMMAND,
+    &quit::COMMAND,
+    &abort::COMMAND,
+    &panic::COMMAND,
+];

@@ -1,0 +1,208 @@
+//! `sites`: the call stacks that allocated what is live.
+
+use std::collections::HashMap;
+
+use super::stack::{ALL, frames, id_value, label, lines, value};
+use super::types::{Types, share, type_value};
+use super::view::Subject;
+use super::{Argument, Command, Error, Example, Kind, Need, Typed, View};
+use crate::heap::{Host, SiteId};
+use crate::report::{Column, Object, Report, Row, Value, count};
+
+pub(crate) static COMMAND: Command = Command {
+    name: "sites",
+    aliases: &["s"],
+    summary: "the call stacks that allocated what is live",
+    help: "One row a call stack, the one with most live bytes first, with the types of its blocks; of all blocks, or of those \
+           that PATTERN means (see `list`). The stack stands below its row, innermost frame first, with the program's own \
+           frames alone; `where #3` shows the third one whole.",
+    arguments: &[
+        Argument {
+            name: "PATTERN",
+            kind: Kind::Pattern,
+            optional: true,
+            help: "which types; all unless given",
+        },
+        Argument {
+            name: "N",
+            kind: Kind::Number,
+            optional: true,
+            help: "how many rows; 10 unless given",
+        },
+    ],
+    examples: &[
+        Example {
+            line: "sites",
+            says: "the ten heaviest call stacks",
+        },
+        Example {
+            line: "sites String 3",
+            says: "where most strings come from",
+        },
+        Example {
+            line: "sites * --json",
+            says: "for a program",
+        },
+    ],
+    from: "Pympler's creation traces, heaptrack, dhat",
+    needs: &[Need::Tracking],
+    run,
+    ..Command::PLAIN
+};
+
+/// Own frames below a row.
+const FRAMES: usize = 4;
+/// Types named in a row.
+const TYPES: usize = 3;
+
+/// What is asked.
+struct Ask {
+    subject: Option<Subject>,
+    rows: usize,
+    full: bool,
+}
+
+/// The blocks of one site.
+struct Sum {
+    site: SiteId,
+    count: u64,
+    bytes: u64,
+    /// Places in the look's types, heaviest first.
+    kinds: Vec<usize>,
+}
+
+fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
+    let ask = Ask::read(view, typed)?;
+    let types = view.types();
+    let mut sums = sums(&types, &ask);
+    let all = sums.len();
+    let total = total(&sums);
+    sums.truncate(ask.rows);
+    let row = |sum: &Sum| row(view, &types, sum, ask.full);
+    Ok(Report {
+        command: COMMAND.name,
+        columns: COLUMNS.to_vec(),
+        rows: sums.iter().map(row).collect(),
+        objects: sums.iter().map(|sum| Object::Site(sum.site)).collect(),
+        total,
+        notes: notes(all - sums.len()),
+        gaps: view.gaps(),
+        ..Report::default()
+    })
+}
+
+static COLUMNS: [Column; 7] = [
+    Column::new("bytes", "bytes"),
+    Column::new("share", "%"),
+    Column::new("count", "count"),
+    Column::flexible("types", "types"),
+    Column::new("site", ""),
+    Column::new("site_id", ""),
+    Column::new("stack", ""),
+];
+
+impl Ask {
+    fn read(view: &mut View<'_>, typed: &Typed) -> Result<Self, Error> {
+        let (rows, pattern) = typed.split_number();
+        let subject = match pattern.as_str() {
+            "" => None,
+            pattern => Some(match view.subject(pattern)? {
+                Subject::Block(_) => site_of(view, pattern)?,
+                subject => subject,
+            }),
+        };
+        Ok(Ask {
+            subject,
+            rows: rows.unwrap_or(10),
+            full: typed.full(),
+        })
+    }
+}
+
+/// The call stack of a numbered block.
+fn site_of(view: &View<'_>, word: &str) -> Result<Subject, Error> {
+    let site = view.block(word)?.map(|block| block.site);
+    Ok(Subject::Site(site.unwrap_or_default()))
+}
+
+fn sums(types: &Types, ask: &Ask) -> Vec<Sum> {
+    let mut sums: HashMap<SiteId, Sum> = HashMap::new();
+    for (i, group) in types.counts.groups.iter().enumerate() {
+        let meant = match &ask.subject {
+            None => true,
+            Some(Subject::Pattern(pattern)) => pattern.matches(&types.kind_of(i).name),
+            Some(Subject::Site(site)) => group.site == *site,
+            // Asked by its site.
+            Some(Subject::Block(_)) => false,
+        };
+        if meant {
+            let sum = sums.entry(group.site).or_insert(Sum {
+                site: group.site,
+                count: 0,
+                bytes: 0,
+                kinds: Vec::new(),
+            });
+            sum.add(group.count, group.bytes, types.place_of(i));
+        }
+    }
+    let mut sums: Vec<Sum> = sums.into_values().collect();
+    sums.sort_unstable_by_key(|sum| (std::cmp::Reverse(sum.bytes), sum.site));
+    sums
+}
+
+impl Sum {
+    fn add(&mut self, count: u64, bytes: u64, kind: usize) {
+        self.count += count;
+        self.bytes += bytes;
+        if !self.kinds.contains(&kind) {
+            self.kinds.push(kind);
+        }
+    }
+}
+
+fn row(view: &mut View<'_>, types: &Types, sum: &Sum, full: bool) -> Row {
+    let stack = frames(view, sum.site);
+    let kinds = sum.kinds.iter().map(|place| &types.kinds[*place].name);
+    let mut named: Vec<Value> = kinds
+        .take(TYPES)
+        .map(|name| type_value(name, full))
+        .collect();
+    if sum.kinds.len() > TYPES {
+        named.push(Value::Text(format!("{} more", sum.kinds.len() - TYPES)));
+    }
+    let most = if full { ALL } else { FRAMES };
+    Row {
+        below: lines(&stack, view.site(sum.site), most, full),
+        ..Row::new([
+            Value::Bytes(sum.bytes),
+            Value::Share(share(sum.bytes, types.counts.bytes())),
+            Value::Count(sum.count),
+            Value::List(named),
+            label(&stack),
+            id_value(sum.site),
+            value(&stack),
+        ])
+    }
+}
+
+fn total(sums: &[Sum]) -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "bytes",
+            Value::Bytes(sums.iter().map(|sum| sum.bytes).sum()),
+        ),
+        (
+            "count",
+            Value::Count(sums.iter().map(|sum| sum.count).sum()),
+        ),
+        ("sites", Value::Count(sums.len() as u64)),
+    ]
+}
+
+fn notes(left: usize) -> Vec<String> {
+    if left == 0 {
+        return Vec::new();
+    }
+    let left = count(left as u64, "call stack");
+    vec![format!("{left} not shown: a number at the end shows more")]
+}

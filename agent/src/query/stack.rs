@@ -1,0 +1,205 @@
+//! How a call stack reads: the program's own frames first, the machinery in between folded.
+
+use std::rc::Rc;
+
+use crate::heap::{Frame, Names, Site, SiteId};
+use crate::report::{Line, Value};
+
+use super::View;
+
+/// The logical frames of a site, innermost first; none if no stack was taken.
+pub(crate) fn frames(view: &mut View<'_>, id: SiteId) -> Vec<Frame> {
+    match view.site(id) {
+        Some(site) => expand(site, view.names),
+        None => Vec::new(),
+    }
+}
+
+/// As many own frames as there are.
+pub(crate) const ALL: usize = usize::MAX;
+
+/// A stack for people: one line a frame of the program's own, the allocation machinery and the runtime folded into a
+/// dim line. `most` own frames at the most; `full` shows every frame.
+pub(crate) fn lines(frames: &[Frame], site: Option<&Site>, most: usize, full: bool) -> Vec<Line> {
+    // A stack of the runtime alone has nothing to fold it between.
+    let full = full || frames.iter().all(|frame| frame.machinery);
+    let mut lines = Vec::new();
+    let mut folded = 0;
+    let mut own = 0;
+    for (i, frame) in frames.iter().enumerate() {
+        if frame.machinery && !full {
+            folded += 1;
+            continue;
+        }
+        if own == most {
+            lines.push(dim(format!(
+                "... {} more frames",
+                frames.len() - i + folded
+            )));
+            return lines;
+        }
+        if own == 0 && most != ALL {
+            // Where few lines are wanted, this one says least.
+            folded = 0;
+        }
+        push_folded(&mut lines, &mut folded);
+        own += 1;
+        lines.push(Line {
+            text: describe(frame),
+            dim: frame.machinery,
+        });
+    }
+    push_folded(&mut lines, &mut folded);
+    if let Some(missing) = site.and_then(missing) {
+        lines.push(dim(missing.to_owned()));
+    }
+    lines
+}
+
+/// A stack for programs: every frame with its parts.
+pub(crate) fn value(frames: &[Frame]) -> Value {
+    let frame = |frame: &Frame| {
+        Value::Map(vec![
+            ("function", Value::text(&*frame.function)),
+            ("file", text_or_none(&frame.file)),
+            ("line", line_or_none(frame.line)),
+            ("inlined", Value::Flag(frame.inlined)),
+            ("machinery", Value::Flag(frame.machinery)),
+        ])
+    };
+    Value::List(frames.iter().map(frame).collect())
+}
+
+/// A site in a line: the innermost frame of the program's own.
+pub(crate) fn label(frames: &[Frame]) -> Value {
+    let own = frames.iter().find(|frame| !frame.machinery);
+    match own.or(frames.first()) {
+        Some(frame) => Value::Text(describe(frame)),
+        None => Value::text("no stack was taken"),
+    }
+}
+
+/// The number of a site as a value.
+pub(crate) fn id_value(id: SiteId) -> Value {
+    Value::Count(u64::from(id.0))
+}
+
+fn expand(site: &Site, names: &mut dyn Names) -> Vec<Frame> {
+    let logical = |address: &_| -> Rc<[Frame]> { names.frames(*address) };
+    let physical: Vec<_> = site.frames.iter().map(logical).collect();
+    physical
+        .iter()
+        .flat_map(|one| one.iter().cloned())
+        .collect()
+}
+
+fn describe(frame: &Frame) -> String {
+    match (&*frame.file, frame.line) {
+        ("", _) => frame.function.to_string(),
+        (file, 0) => format!("{} at {}", frame.function, short_file(file)),
+        (file, line) => format!("{} at {}:{line}", frame.function, short_file(file)),
+    }
+}
+
+/// A file from its crate's folder on: `tokio-1.48.0/src/task.rs` for a path into Cargo's registry. A relative path is
+/// the program's own and stays.
+fn short_file(file: &str) -> &str {
+    if !file.starts_with('/') {
+        return file;
+    }
+    let Some(src) = file.rfind("/src/") else {
+        return file;
+    };
+    file[..src]
+        .rfind('/')
+        .map_or(file, |slash| &file[slash + 1..])
+}
+
+fn push_folded(lines: &mut Vec<Line>, folded: &mut usize) {
+    match std::mem::take(folded) {
+        0 => {}
+        1 => lines.push(dim("... 1 frame of the allocator or the runtime".to_owned())),
+        n => lines.push(dim(format!(
+            "... {n} frames of the allocator or the runtime"
+        ))),
+    }
+}
+
+fn dim(text: String) -> Line {
+    Line { text, dim: true }
+}
+
+fn missing(site: &Site) -> Option<&'static str> {
+    match site.marks {
+        marks if marks.broken => Some("... the outer frames could not be told"),
+        marks if marks.deep => Some("... the outer frames were too many to keep"),
+        marks if marks.short => {
+            Some("... the outer frames were left out: the room for stacks is nearly full")
+        }
+        _ => None,
+    }
+}
+
+fn text_or_none(text: &str) -> Value {
+    if text.is_empty() {
+        Value::None
+    } else {
+        Value::text(text)
+    }
+}
+
+fn line_or_none(line: u32) -> Value {
+    if line == 0 {
+        Value::None
+    } else {
+        Value::Count(u64::from(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(function: &str, machinery: bool) -> Frame {
+        Frame {
+            function: function.into(),
+            file: "/home/x/.cargo/registry/src/index/tokio-1.48.0/src/task.rs".into(),
+            line: 7,
+            inlined: false,
+            machinery,
+        }
+    }
+
+    fn texts(lines: &[Line]) -> Vec<&str> {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn machinery_is_folded_and_own_frames_are_seen() {
+        let stack = [
+            frame("alloc::alloc", true),
+            frame("Vec::push", true),
+            frame("serve", false),
+            frame("poll", true),
+            frame("main", false),
+        ];
+        assert_eq!(
+            texts(&lines(&stack, None, ALL, false)),
+            [
+                "... 2 frames of the allocator or the runtime",
+                "serve at tokio-1.48.0/src/task.rs:7",
+                "... 1 frame of the allocator or the runtime",
+                "main at tokio-1.48.0/src/task.rs:7",
+            ]
+        );
+        assert_eq!(
+            texts(&lines(&stack, None, 1, false))[1..],
+            ["... 2 more frames"]
+        );
+        assert_eq!(lines(&stack, None, 9, true).len(), 5);
+        assert_eq!(
+            label(&stack).to_string(),
+            "serve at tokio-1.48.0/src/task.rs:7"
+        );
+    }
+}

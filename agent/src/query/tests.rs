@@ -1,0 +1,174 @@
+//! What holds for every command, and what they find in the fixture. How it reads is `talk`'s to test.
+
+use std::collections::HashSet;
+
+use super::fixture::{Asked, Book, large, past, snapshot};
+use super::*;
+use crate::heap::Request;
+use crate::report::Report;
+
+fn ask(view: &mut View<'_>, line: &str, host: &mut Asked) -> Result<Report, Error> {
+    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+    let report = find(&words[0])?.answer(view, &words[1..], host)?;
+    view.number(&report.objects);
+    Ok(report)
+}
+
+/// The answer to the last of several lines of one look that had a look before.
+fn answer(lines: &[&str]) -> Result<Report, Error> {
+    let (snapshot, mut book, past) = (snapshot(), Book::default(), past());
+    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    let mut last = Err(Error::UnknownCommand {
+        word: String::new(),
+        near: Vec::new(),
+    });
+    for line in lines {
+        last = ask(&mut view, line, &mut Asked::default());
+    }
+    last
+}
+
+#[test]
+fn names_are_unique() {
+    let mut seen = HashSet::new();
+    for command in COMMANDS {
+        for name in [command.name].iter().chain(command.aliases) {
+            assert!(seen.insert(*name), "{name} is two commands");
+        }
+    }
+}
+
+#[test]
+fn every_command_says_what_it_is_for() {
+    for command in COMMANDS {
+        assert!(
+            !command.summary.is_empty() && command.summary.len() <= 60,
+            "{}",
+            command.name
+        );
+        assert!(command.help.ends_with('.'), "{}", command.name);
+        assert!(!command.examples.is_empty(), "{}", command.name);
+    }
+}
+
+#[test]
+fn prefixes_and_aliases_find_commands() {
+    let found = |word| find(word).map(|command| command.name);
+    assert_eq!(found("gro"), Ok("growth"));
+    assert_eq!(found("c"), Ok("continue"));
+    assert_eq!(found("?"), Ok("help"));
+    assert_eq!(found("abor"), Err(Error::NotWhole { name: "abort" }));
+    assert_eq!(found("abort"), Ok("abort"));
+    assert_eq!(
+        found("pani").map_err(|error| error.to_string()),
+        Err("there is no command `pani`".to_owned())
+    );
+    let error = find("tpo").expect_err("it is none");
+    assert_eq!(error.hint().as_deref(), Some("did you mean `top`?"));
+}
+
+#[test]
+fn leaving_is_asked_of_the_host() {
+    let (snapshot, mut book) = (snapshot(), Book::default());
+    let mut view = View::new(&snapshot, &mut book, None);
+    let mut host = Asked::default();
+    for line in ["continue", "quit", "quit 3", "abort"] {
+        ask(&mut view, line, &mut host).expect("it has an answer");
+    }
+    for line in ["quit 256", "quit x", "quit 1 2"] {
+        ask(&mut view, line, &mut host).expect_err("it is no exit code");
+    }
+    let asked = [
+        Request::Continue,
+        Request::Quit(0),
+        Request::Quit(3),
+        Request::Abort,
+    ];
+    assert_eq!(host.0, asked);
+}
+
+#[test]
+fn the_heap_is_named_once_a_look() {
+    let (snapshot, mut book) = (snapshot(), Book::default());
+    let mut view = View::new(&snapshot, &mut book, None);
+    for line in ["top", "list *", "sites", "growth", "top"] {
+        ask(&mut view, line, &mut Asked::default()).expect("it has an answer");
+    }
+    assert_eq!(book.asked, 5, "there are five kinds of blocks");
+}
+
+#[test]
+fn patterns_that_match_nothing_suggest_names() {
+    let error = answer(&["list CacheEntty"]).expect_err("there is none");
+    assert_eq!(error.to_string(), "no live block matches `CacheEntty`");
+    assert_eq!(error.hint().as_deref(), Some("did you mean `CacheEntity`?"));
+}
+
+#[test]
+fn growth_says_what_it_cannot_tell() {
+    let (snapshot, mut book, mut past) = (snapshot(), Book::default(), past().folded());
+    past.groups[0].site = crate::heap::SiteId(99);
+    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    let report = ask(&mut view, "growth", &mut Asked::default()).expect("it has an answer");
+    assert_eq!(report.gaps.len(), 2);
+    assert_eq!(
+        report.gaps[0].what,
+        "types of 384 B that the last look counted"
+    );
+}
+
+#[test]
+fn what_is_no_block_is_said() {
+    let wrong = |lines: &[&str]| answer(lines).expect_err("there is none").to_string();
+    assert_eq!(
+        wrong(&["where 0x1080"]),
+        "no live Rust block lies at 0x1080"
+    );
+    assert_eq!(wrong(&["where 0xfff"]), "no live Rust block lies at 0xfff");
+    assert_eq!(wrong(&["where #1"]), "there is no row #1");
+    assert_eq!(
+        wrong(&["top", "where #1"]),
+        "row #1 stands for something else"
+    );
+    assert_eq!(wrong(&["where main"]), "where: `main` is no address");
+    assert_eq!(wrong(&["where"]), "where: which block?");
+    assert_eq!(
+        wrong(&["where 0x1 0x2"]),
+        "where: `0x2` is one word too many"
+    );
+}
+
+#[test]
+fn an_empty_heap_has_answers() {
+    let (mut snapshot, mut book) = (snapshot(), Book::default());
+    snapshot.blocks.clear();
+    let mut view = View::new(&snapshot, &mut book, None);
+    for line in ["top", "growth", "sites", "info"] {
+        assert!(
+            ask(&mut view, line, &mut Asked::default()).is_ok(),
+            "{line}"
+        );
+    }
+    assert!(ask(&mut view, "list *", &mut Asked::default()).is_err());
+}
+
+/// A measurement, not an assertion: machines differ. Run it with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn a_million_blocks() {
+    let (snapshot, mut book) = (large(), Book::default());
+    let mut view = View::new(&snapshot, &mut book, None);
+    for line in ["top", "top", "list *", "sites", "list #1", "growth"] {
+        let start = std::time::Instant::now();
+        ask(&mut view, line, &mut Asked::default()).expect("it has an answer");
+        println!("{line}: {:?}", start.elapsed());
+    }
+    let counts = view.counts();
+    let start = std::time::Instant::now();
+    let bytes = counts.encode(usize::MAX).len();
+    println!(
+        "{} groups in {bytes} bytes: {:?}",
+        counts.groups.len(),
+        start.elapsed()
+    );
+}

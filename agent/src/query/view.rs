@@ -1,0 +1,227 @@
+//! What a command sees: the frozen heap, who names it, the look before, and the rows of the last answer.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Error;
+use super::pattern::{Pattern, whole_or_payload};
+use super::types::{Past, Types};
+use crate::heap::{Address, Block, Gap, Names, Site, SiteId, Snapshot};
+use crate::report::{Capture, Object, Value};
+use crate::trend::Counts;
+
+/// The heap as the commands see it, for as long as the look lasts.
+pub(crate) struct View<'a> {
+    /// The frozen heap.
+    pub(crate) snapshot: &'a Snapshot,
+    /// Who names types and frames.
+    pub(crate) names: &'a mut dyn Names,
+    /// How long the program has been paused; whoever has a clock keeps it up to date.
+    pub(crate) paused: Duration,
+    /// Whether the program stands still.
+    pub(crate) frozen: bool,
+    past: Option<&'a Counts>,
+    /// What the numbered rows of the last answer stand for.
+    objects: Vec<Object>,
+    counts: Option<Rc<Counts>>,
+    types: Option<Rc<Types>>,
+    past_types: Option<Rc<Past>>,
+}
+
+impl<'a> View<'a> {
+    /// A look at a frozen heap; `past` is what the look before counted.
+    pub(crate) fn new(
+        snapshot: &'a Snapshot,
+        names: &'a mut dyn Names,
+        past: Option<&'a Counts>,
+    ) -> Self {
+        View {
+            snapshot,
+            names,
+            paused: Duration::ZERO,
+            frozen: true,
+            past,
+            objects: Vec::new(),
+            counts: None,
+            types: None,
+            past_types: None,
+        }
+    }
+
+    /// What every answer of this look has in common.
+    pub(crate) fn capture(&self) -> Capture {
+        Capture {
+            time: self.snapshot.taken,
+            frozen: self.frozen,
+            pid: self.snapshot.pid,
+        }
+    }
+
+    /// The blocks counted; also what the next look compares itself with. Counted once a look.
+    pub(crate) fn counts(&mut self) -> Rc<Counts> {
+        let snapshot = self.snapshot;
+        let counts = self
+            .counts
+            .get_or_insert_with(|| Rc::new(Counts::of(snapshot)));
+        Rc::clone(counts)
+    }
+
+    /// The live blocks by type. Named once a look.
+    pub(crate) fn types(&mut self) -> Rc<Types> {
+        if let Some(types) = &self.types {
+            return Rc::clone(types);
+        }
+        let types = Rc::new(Types::of(self.counts(), self.snapshot, self.names));
+        self.types = Some(Rc::clone(&types));
+        types
+    }
+
+    /// What the look before counted, by type; none at the first look.
+    pub(crate) fn past(&mut self) -> Option<Rc<Past>> {
+        let counts = self.past?;
+        if self.past_types.is_none() {
+            let types = self.types();
+            let past = Past::of(counts, &types, self.snapshot, self.names);
+            self.past_types = Some(Rc::new(past));
+        }
+        self.past_types.clone()
+    }
+
+    /// A site, if a stack was taken.
+    pub(crate) fn site(&self, id: SiteId) -> Option<&'a Site> {
+        self.snapshot.sites.get(&id)
+    }
+
+    /// Remembers what the numbered rows of an answer stand for; an answer without any changes nothing.
+    pub(crate) fn number(&mut self, objects: &[Object]) {
+        if !objects.is_empty() {
+            self.objects = objects.to_vec();
+        }
+    }
+
+    /// What could not be known, for the answers that depend on types and stacks.
+    pub(crate) fn gaps(&self) -> Vec<Gap> {
+        let mut gaps = self.snapshot.gaps.clone();
+        gaps.extend(self.names.gaps());
+        let mut seen = std::collections::HashSet::new();
+        gaps.retain(|gap| seen.insert(gap.clone()));
+        gaps
+    }
+
+    /// The names of the types in the heap and of what they own, for completion: heaviest first.
+    pub(crate) fn type_names(&mut self) -> Vec<String> {
+        let types = self.types();
+        let named = types.kinds.iter().filter(|kind| kind.is_known());
+        let names = named.flat_map(|kind| whole_or_payload(&kind.name).skip(1));
+        let mut seen = std::collections::HashSet::new();
+        let bare = names.map(super::pattern::bare);
+        bare.filter(|name| seen.insert(name.clone())).collect()
+    }
+
+    /// What a word means in the place of a pattern: a pattern, or a numbered row.
+    ///
+    /// # Errors
+    /// [`Error::NoRow`] for a number without a row, [`Error::NoMatch`] where no live block is meant.
+    pub(crate) fn subject(&mut self, word: &str) -> Result<Subject, Error> {
+        let types = self.types();
+        let subject = match self.row(word)? {
+            Some(Object::Type(full)) => Subject::Pattern(Pattern::Full(full)),
+            Some(Object::Site(site)) => Subject::Site(site),
+            Some(Object::Block(address)) => Subject::Block(address),
+            None => Subject::Pattern(Pattern::read(word)),
+        };
+        let meant = match &subject {
+            Subject::Pattern(pattern) => types.kinds.iter().any(|k| pattern.matches(&k.name)),
+            Subject::Site(_) | Subject::Block(_) => true,
+        };
+        if meant {
+            Ok(subject)
+        } else {
+            Err(no_match(word, &types))
+        }
+    }
+
+    /// The block that a word means: `0x…`, also inside a block, or a numbered row.
+    ///
+    /// # Errors
+    /// [`Error::NoBlock`], [`Error::NoRow`], [`Error::WrongRow`]; none if it is no address at all.
+    pub(crate) fn block(&self, word: &str) -> Result<Option<&'a Block>, Error> {
+        let address = match self.row(word)? {
+            Some(Object::Block(address)) => address,
+            Some(_) => {
+                return Err(Error::WrongRow {
+                    word: word.to_owned(),
+                    wanted: "the row of a block: `list PATTERN` first",
+                });
+            }
+            None => match read_address(word) {
+                Some(address) => address,
+                None => return Ok(None),
+            },
+        };
+        self.block_at(address)
+            .map(Some)
+            .ok_or(Error::NoBlock { address })
+    }
+
+    /// The row that `#3` means; none if the word is not of that form.
+    pub(crate) fn row(&self, word: &str) -> Result<Option<Object>, Error> {
+        let Some(number) = word.strip_prefix('#') else {
+            return Ok(None);
+        };
+        let place = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+        let object = place.and_then(|place| self.objects.get(place));
+        object.cloned().map(Some).ok_or_else(|| Error::NoRow {
+            word: word.to_owned(),
+            rows: self.objects.len(),
+        })
+    }
+
+    fn block_at(&self, address: Address) -> Option<&'a Block> {
+        let blocks = &self.snapshot.blocks;
+        let after = blocks.partition_point(|block| block.address <= address);
+        let block = blocks.get(after.checked_sub(1)?)?;
+        // A block of no bytes has an address, too.
+        let end = block.address.0.saturating_add(block.size.max(1));
+        (address.0 < end).then_some(block)
+    }
+}
+
+/// What a command is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The types a pattern means.
+    Pattern(Pattern),
+    /// One call stack.
+    Site(SiteId),
+    /// One block.
+    Block(Address),
+}
+
+/// The age of a block as a value.
+pub(crate) fn age(snapshot: &Snapshot, block: &Block) -> Value {
+    snapshot.age(block.birth).map_or(Value::None, Value::Span)
+}
+
+fn read_address(word: &str) -> Option<Address> {
+    let digits = word
+        .strip_prefix("0x")
+        .or_else(|| word.strip_prefix("0X"))?;
+    u64::from_str_radix(digits, 16).ok().map(Address)
+}
+
+fn no_match(word: &str, types: &Types) -> Error {
+    let names = types
+        .kinds
+        .iter()
+        .flat_map(|kind| whole_or_payload(&kind.name));
+    let mut bare: Vec<String> = names.map(super::pattern::bare).collect();
+    bare.retain(|name| !name.is_empty());
+    Error::NoMatch {
+        pattern: word.to_owned(),
+        near: super::near::nearest(
+            word.trim_start_matches('='),
+            bare.iter().map(String::as_str),
+        ),
+    }
+}

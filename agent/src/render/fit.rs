@@ -1,0 +1,111 @@
+//! Text fitted to columns: measured, cut, padded, wrapped.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns that words take on a terminal.
+pub(crate) fn width(words: &str) -> usize {
+    words.width()
+}
+
+/// The words in at most so many columns, the middle cut out where they are too long: a name's beginning says whose it
+/// is, its end what it is.
+pub(super) fn cut(words: &str, columns: usize) -> String {
+    if width(words) <= columns {
+        return words.to_owned();
+    }
+    let Some(kept) = columns.checked_sub(1) else {
+        return String::new();
+    };
+    let head = prefix(words.chars(), kept / 2);
+    let tail: String = prefix(words.chars().rev(), kept - width(&head));
+    let tail: String = tail.chars().rev().collect();
+    format!("{head}…{tail}")
+}
+
+/// The words with their control characters shown as `?`: names come out of files that anyone may have written, and the
+/// terminal obeys escape sequences.
+pub(super) fn tame(words: &str) -> String {
+    let tame = |c: char| if c.is_control() { '?' } else { c };
+    words.chars().map(tame).collect()
+}
+
+/// Fills up to so many columns, on the left for figures.
+pub(super) fn pad(words: &str, columns: usize, figure: bool) -> String {
+    let spaces = " ".repeat(columns.saturating_sub(width(words)));
+    if figure {
+        format!("{spaces}{words}")
+    } else {
+        format!("{words}{spaces}")
+    }
+}
+
+/// Lines of at most so many columns, broken at spaces where there are any. What the line begins with in spaces, the
+/// others begin with, too.
+pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
+    let words = line.trim_start_matches(' ');
+    let indent = " ".repeat((line.len() - words.len()).min(columns / 2));
+    let room = columns - indent.len();
+    let mut lines = Vec::new();
+    let mut rest = words;
+    while width(rest) > room {
+        let (now, later) = rest.split_at(break_at(rest, room));
+        lines.push(format!("{indent}{}", now.trim_end_matches(' ')));
+        rest = later.trim_start_matches(' ');
+    }
+    lines.push(format!("{indent}{rest}"));
+    lines
+}
+
+/// Where to break words that do not fit: after the last space that does, or in the middle of a word.
+fn break_at(words: &str, room: usize) -> usize {
+    let fits = prefix(words.chars(), room).len();
+    let space = match words[fits..].starts_with(' ') {
+        true => Some(fits),
+        false => words[..fits].rfind(' '),
+    };
+    let first = words.chars().next().map_or(0, char::len_utf8);
+    space.filter(|at| *at > 0).unwrap_or(fits).max(first)
+}
+
+fn prefix(chars: impl Iterator<Item = char>, columns: usize) -> String {
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    };
+    chars.take_while(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_middle_is_cut() {
+        assert_eq!(cut("demo_server::CacheEntity", 11), "demo_…ntity");
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(cut("short", 1), "…");
+        assert_eq!(cut("short", 0), "");
+        assert_eq!(cut("日本語文字列", 6), "日…列");
+    }
+
+    #[test]
+    fn lines_are_broken_at_spaces() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("  one two", 6), ["  one", "  two"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("", 3), [""]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wider_than_asked(words in ".{0,60}", columns in 2usize..50) {
+            let words = tame(&words);
+            prop_assert!(width(&cut(&words, columns)) <= columns);
+            for line in wrap(&words, columns) {
+                prop_assert!(width(&line) <= columns, "{line:?} in {columns}");
+            }
+        }
+    }
+}

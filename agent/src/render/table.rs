@@ -1,0 +1,231 @@
+//! Tables: which columns are shown, how wide each is, and the lines.
+
+use super::fit::{cut, pad, tame, width};
+use super::{Ink, Style};
+use crate::report::{Column, Report, Row, Value};
+
+/// Spaces between columns.
+const BETWEEN: usize = 2;
+/// The narrowest a flexible column gets before spare columns go, and that they get at all.
+const WANTED: usize = 20;
+const NARROWEST: usize = 6;
+
+/// The lines of a report's table; none if it has no column with a title, or no rows.
+pub(super) fn table(report: &Report, style: Style) -> Vec<String> {
+    let mut table = Table::new(report);
+    table.drop_empty();
+    table.drop_spare(style.width);
+    table.shrink(style.width);
+    table.lines(style)
+}
+
+struct Table {
+    columns: Vec<Shown>,
+    rows: Vec<TextRow>,
+    /// Whether the last row is the total.
+    total: bool,
+}
+
+struct Shown {
+    column: Column,
+    /// Place among the report's columns; none for the row numbers.
+    place: Option<usize>,
+    width: usize,
+    figure: bool,
+}
+
+struct TextRow {
+    cells: Vec<String>,
+    below: Vec<(String, bool)>,
+}
+
+impl Table {
+    fn new(report: &Report) -> Self {
+        let mut columns = Vec::new();
+        if !report.objects.is_empty() {
+            columns.push(Shown::new(Column::new("#", "#"), None));
+        }
+        let titled = report.columns.iter().enumerate();
+        let titled = titled.filter(|(_, column)| !column.title.is_empty());
+        columns.extend(titled.map(|(place, column)| Shown::new(*column, Some(place))));
+        let mut table = Table {
+            columns,
+            rows: Vec::new(),
+            total: false,
+        };
+        for (i, row) in report.rows.iter().enumerate() {
+            table.add(row, 0, Some(i + 1));
+        }
+        table.add_total(report);
+        table.measure();
+        table
+    }
+
+    fn add(&mut self, row: &Row, depth: usize, number: Option<usize>) {
+        let mut cells = Vec::new();
+        let mut indent = "  ".repeat(depth);
+        for column in &mut self.columns {
+            let cell = column.place.map(|place| row.cells.get(place));
+            let Some(value) = cell else {
+                column.figure = true;
+                cells.push(number.map(|n| n.to_string()).unwrap_or_default());
+                continue;
+            };
+            let value = value.unwrap_or(&Value::None);
+            column.figure |= value.is_figure() && !matches!(value, Value::List(_));
+            let indent = std::mem::take(&mut indent);
+            cells.push(format!("{indent}{}", tame(&value.to_string())));
+        }
+        let below = row.below.iter().map(|line| (tame(&line.text), line.dim));
+        self.rows.push(TextRow {
+            cells,
+            below: below.collect(),
+        });
+        for child in &row.children {
+            self.add(child, depth + 1, None);
+        }
+    }
+
+    /// The sums whose key is a column's; the first column that is free says what they are.
+    fn add_total(&mut self, report: &Report) {
+        let sum = |column: &Shown| {
+            let mut sums = report.total.iter();
+            let sum = sums.find(|(key, _)| *key == column.column.key);
+            sum.map(|(_, value)| tame(&value.to_string()))
+        };
+        let sums: Vec<Option<String>> = self.columns.iter().map(sum).collect();
+        if sums.iter().all(Option::is_none) || self.rows.is_empty() {
+            return;
+        }
+        let free = |(column, sum): (&Shown, &Option<String>)| sum.is_none() && !column.figure;
+        let label = self.columns.iter().zip(&sums).position(free);
+        let mut cells: Vec<String> = sums.into_iter().map(Option::unwrap_or_default).collect();
+        if let Some(label) = label {
+            cells[label] = "total".to_owned();
+        }
+        self.rows.push(TextRow {
+            cells,
+            below: Vec::new(),
+        });
+        self.total = true;
+    }
+
+    fn measure(&mut self) {
+        for (i, column) in self.columns.iter_mut().enumerate() {
+            let cells = self.rows.iter().map(|row| width(&row.cells[i]));
+            let widest = cells.max().unwrap_or(0);
+            column.width = widest.max(width(column.column.title));
+        }
+    }
+
+    /// A column that says nothing in any row only takes room.
+    fn drop_empty(&mut self) {
+        let empty = |i: usize| self.rows.iter().all(|row| row.cells[i].is_empty());
+        let empty: Vec<usize> = (0..self.columns.len()).filter(|i| empty(*i)).collect();
+        empty.into_iter().rev().for_each(|i| self.drop(i));
+    }
+
+    fn drop_spare(&mut self, room: usize) {
+        while self.needed() > room {
+            let Some(spare) = self.columns.iter().rposition(|column| column.column.spare) else {
+                return;
+            };
+            self.drop(spare);
+        }
+    }
+
+    fn drop(&mut self, i: usize) {
+        self.columns.remove(i);
+        self.rows.iter_mut().for_each(|row| _ = row.cells.remove(i));
+    }
+
+    /// Takes columns from the widest flexible column until the line fits, or nothing is left to take.
+    fn shrink(&mut self, room: usize) {
+        while self.taken() > room {
+            let flexible = self.columns.iter_mut().filter(|c| c.column.flexible);
+            match flexible.max_by_key(|column| column.width) {
+                Some(widest) if widest.width > NARROWEST => widest.width -= 1,
+                _ => return,
+            }
+        }
+    }
+
+    fn needed(&self) -> usize {
+        let wanted = |column: &Shown| match column.column.flexible {
+            true => column.width.min(WANTED),
+            false => column.width,
+        };
+        self.columns.iter().map(wanted).sum::<usize>() + self.gaps()
+    }
+
+    fn taken(&self) -> usize {
+        self.columns
+            .iter()
+            .map(|column| column.width)
+            .sum::<usize>()
+            + self.gaps()
+    }
+
+    fn gaps(&self) -> usize {
+        BETWEEN * self.columns.len().saturating_sub(1)
+    }
+
+    fn lines(&self, style: Style) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.rows.is_empty() {
+            return lines;
+        }
+        if !self.columns.is_empty() {
+            let titles = self.columns.iter().map(|c| c.column.title.to_owned());
+            let titles = self.line(&titles.collect::<Vec<_>>(), style.width);
+            lines.push(style.paint(Ink::Bold, &titles));
+        }
+        for (i, row) in self.rows.iter().enumerate() {
+            let line = self.line(&row.cells, style.width);
+            match (
+                self.columns.is_empty(),
+                self.total && i + 1 == self.rows.len(),
+            ) {
+                (true, _) => {}
+                (false, true) => lines.push(style.paint(Ink::Bold, &line)),
+                (false, false) => lines.push(line),
+            }
+            lines.extend(row.below.iter().map(|below| self.below(below, style)));
+        }
+        lines
+    }
+
+    fn line(&self, cells: &[String], room: usize) -> String {
+        let mut line = String::new();
+        for (column, cell) in self.columns.iter().zip(cells) {
+            if !line.is_empty() {
+                line += &" ".repeat(BETWEEN);
+            }
+            let figure = column.figure;
+            line += &pad(&cut(cell, column.width), column.width, figure);
+        }
+        // Where even the narrowest columns do not fit, the line is cut rather than broken by the terminal.
+        cut(line.trim_end(), room)
+    }
+
+    fn below(&self, (text, dim): &(String, bool), style: Style) -> String {
+        let indent = if self.columns.is_empty() { 2 } else { 6 };
+        let line = cut(text, style.width.saturating_sub(indent));
+        let line = match dim {
+            true => style.paint(Ink::Dim, &line),
+            false => line,
+        };
+        format!("{}{line}", " ".repeat(indent))
+    }
+}
+
+impl Shown {
+    fn new(column: Column, place: Option<usize>) -> Self {
+        Shown {
+            column,
+            place,
+            width: 0,
+            figure: false,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! One line: taken apart, answered, rendered, and written where it says.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::parse::{Line, Redirection};
+use super::{Error, file};
+use crate::heap::Host;
+use crate::query::{View, find, first_screen};
+use crate::render::{Style, error_text, json, json_error, text};
+
+/// What came of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// What to show, lines that end with a line feed; empty for an empty line.
+    pub(crate) text: String,
+    /// Whether it is an error; then a script's exit status is 1.
+    pub(crate) error: bool,
+}
+
+/// Runs a line. A command that panics costs its answer alone.
+pub(crate) fn execute(
+    line: &str,
+    view: &mut View<'_>,
+    host: &mut dyn Host,
+    style: Style,
+) -> Outcome {
+    match answer(line, view, host, style) {
+        Ok(text) => Outcome { text, error: false },
+        Err(error) => Outcome {
+            text: complaint(line, &error, style),
+            error: true,
+        },
+    }
+}
+
+/// What SIGQUIT writes where there is no terminal to talk at: the state of the heap in a page, as a JVM does.
+pub(crate) fn report_short(view: &mut View<'_>) -> String {
+    let mut page = String::from("sigheap: SIGQUIT\n");
+    for line in ["info", "top 10"] {
+        let style = Style {
+            width: 120,
+            colour: false,
+        };
+        page += &execute(line, view, &mut Nobody, style).text;
+    }
+    page
+}
+
+/// What is shown before anything is asked; a panic in it is an error like any other.
+pub(super) fn first(view: &mut View<'_>, style: Style) -> Outcome {
+    match guarded(|| first_screen(view)) {
+        Ok(report) => {
+            view.number(&report.objects);
+            Outcome {
+                text: text(&report, style),
+                error: false,
+            }
+        }
+        Err(error) => Outcome {
+            text: complaint("info", &error, style),
+            error: true,
+        },
+    }
+}
+
+/// Keeps a panic from going further.
+pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|words| (*words).to_owned());
+        let message = message.or_else(|| payload.downcast_ref::<String>().cloned());
+        Error::Panic {
+            message: message.unwrap_or_else(|| "it did not say why".to_owned()),
+        }
+    })
+}
+
+fn answer(
+    line: &str,
+    view: &mut View<'_>,
+    host: &mut dyn Host,
+    style: Style,
+) -> Result<String, Error> {
+    let line = Line::read(line)?;
+    let Some((word, rest)) = line.words.split_first() else {
+        return Ok(String::new());
+    };
+    let command = find(word)?;
+    let report = guarded(|| command.answer(view, rest, host))??;
+    view.number(&report.objects);
+    let as_json = |to: &Redirection| to.path.extension() == Some("json".as_ref());
+    let as_json = wants_json(rest) || line.file.as_ref().is_some_and(as_json);
+    let written = match (as_json, &line.file) {
+        (true, _) => json(&report, &view.capture()) + "\n",
+        (false, Some(_)) => text(&report, Style::FILE),
+        (false, None) => text(&report, style),
+    };
+    match line.file {
+        None => Ok(written),
+        Some(to) => {
+            file::write(&to, &written)?;
+            Ok(format!(
+                "{} written to {}\n",
+                report.command,
+                to.path.display()
+            ))
+        }
+    }
+}
+
+fn complaint(line: &str, error: &Error, style: Style) -> String {
+    let words = Line::read(line).unwrap_or_default().words;
+    let hint = error.hint();
+    if !wants_json(&words) {
+        return error_text(&error.to_string(), hint.as_deref(), style);
+    }
+    let word = words.first().map_or("", String::as_str);
+    let command = find(word).map_or(word, |command| command.name);
+    json_error(command, &error.to_string(), hint.as_deref()) + "\n"
+}
+
+fn wants_json(words: &[String]) -> bool {
+    words.iter().any(|word| word == "--json")
+}
+
+/// A host for commands that ask nothing of the program.
+struct Nobody;
+
+impl Host for Nobody {
+    fn request(&mut self, _: crate::heap::Request) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::fixture::{Asked, Book, past, snapshot};
+
+    const PLAIN: Style = Style {
+        width: 80,
+        colour: false,
+    };
+
+    fn run(lines: &[&str]) -> Vec<Outcome> {
+        let (snapshot, mut book, past) = (snapshot(), Book::default(), past());
+        let mut view = View::new(&snapshot, &mut book, Some(&past));
+        let mut run = |line: &&str| execute(line, &mut view, &mut Asked::default(), PLAIN);
+        lines.iter().map(&mut run).collect()
+    }
+
+    #[test]
+    fn a_panic_costs_its_answer_alone() {
+        let outcomes = run(&["panic", "top 1"]);
+        assert!(outcomes[0].error);
+        assert_eq!(
+            outcomes[0].text,
+            "Error: the command panicked: asked for\nthis is a bug in sigheap; the program is not harmed, and the \
+             other commands\nstill answer\n"
+        );
+        assert!(!outcomes[1].error);
+    }
+
+    #[test]
+    fn an_empty_line_says_nothing() {
+        assert_eq!(run(&["", "  "]), [Outcome::default(), Outcome::default()]);
+    }
+
+    #[test]
+    fn errors_are_documents_where_json_is_asked_for() {
+        let outcomes = run(&[
+            "to --jsn",
+            "list Cache --json",
+            "gro --json --al",
+            "grwth --json",
+        ]);
+        assert!(outcomes.iter().all(|outcome| outcome.error));
+        assert_eq!(
+            outcomes[0].text,
+            "Error: `top` has no --jsn\ndid you mean `--json`?\n"
+        );
+        let documents = [
+            r#"{"schema":1,"command":"list","error":"no live block matches `Cache`","hint":"did you mean `Arc<CacheEntity>` or `CacheEntity`?"}"#,
+            r#"{"schema":1,"command":"growth","error":"`growth` has no --al","hint":"did you mean `--all`?"}"#,
+            r#"{"schema":1,"command":"grwth","error":"there is no command `grwth`","hint":"did you mean `growth`?"}"#,
+        ];
+        for (outcome, document) in outcomes[1..].iter().zip(documents) {
+            assert_eq!(outcome.text, format!("{document}\n"));
+        }
+    }
+
+    #[test]
+    fn answers_go_to_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = std::env::temp_dir().join(format!("sigheap-talk-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = |name: &str| folder.join(name).display().to_string();
+        let outcomes = run(&[
+            &format!("top 1 > {}", file("a.txt")),
+            &format!("top 2 > {}", file("a.txt")),
+            &format!("top 1 >> {}", file("a.txt")),
+            &format!("top > {}", file("a.json")),
+            &format!("top > {}", file("none/a.txt")),
+        ]);
+        assert_eq!(
+            outcomes[0].text,
+            format!("top written to {}\n", file("a.txt"))
+        );
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        assert_eq!(read("a.txt").matches("Arc<CacheEntity>").count(), 2);
+        assert_eq!(read("a.txt").matches("Vec<u64>").count(), 1);
+        assert!(read("a.json").starts_with(r#"{"schema":1,"command":"top""#));
+        let mode = std::fs::metadata(folder.join("a.txt"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(outcomes[4].error && outcomes[4].text.contains("the folder must exist"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_page_for_logs_says_what_fills_the_heap() {
+        let (snapshot, mut book) = (snapshot(), Book::default());
+        let page = report_short(&mut View::new(&snapshot, &mut book, None));
+        for words in [
+            "sigheap: SIGQUIT",
+            "pid 4711",
+            "live Rust blocks",
+            "Arc<CacheEntity>",
+        ] {
+            assert!(page.contains(words), "{page}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The conversation: a line read, a command run, its answer shown. This room may import `heap`, `query`, `render` and
+//! `os`.
+//!
+//! It runs in the clone of a frozen process. So nothing here reads the environment, lists a folder or writes through
+//! std's streams once the program has stopped: [`Prompt::new`] does all of that before.
+
+mod complete;
+mod error;
+mod execute;
+mod file;
+mod page;
+mod parse;
+mod prompt;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::Error;
+pub(crate) use execute::{Outcome, execute, report_short};
+pub(crate) use prompt::Prompt;
+pub(crate) use terminal::{Terminal, Tty};

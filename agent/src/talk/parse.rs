@@ -1,0 +1,207 @@
+//! A line as words, and the file its answer goes to.
+
+use std::path::PathBuf;
+
+use super::Error;
+
+/// A line taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// The command and what follows it; empty for an empty line.
+    pub(crate) words: Vec<String>,
+    /// Where the answer goes instead of the terminal.
+    pub(crate) file: Option<Redirection>,
+}
+
+/// `> FILE`, or `>> FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Redirection {
+    /// As typed.
+    pub(crate) path: PathBuf,
+    /// Whether what the file has stays.
+    pub(crate) append: bool,
+}
+
+impl Line {
+    /// Takes a line apart.
+    ///
+    /// # Errors
+    /// [`Error::Quote`] and [`Error::Redirection`].
+    pub(crate) fn read(line: &str) -> Result<Self, Error> {
+        let mut parsed = Line::default();
+        let mut words = split(line)?.into_iter();
+        while let Some(word) = words.next() {
+            if !word.operator {
+                parsed.words.push(word.text);
+                continue;
+            }
+            let path = words.next().filter(|path| !path.operator);
+            let path = path.ok_or(Error::Redirection)?;
+            if words.next().is_some() {
+                return Err(Error::Redirection);
+            }
+            parsed.file = Some(Redirection {
+                path: path.text.into(),
+                append: word.text == ">>",
+            });
+        }
+        Ok(parsed)
+    }
+}
+
+/// A word of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    /// Where in the line it begins, in bytes.
+    pub(super) start: usize,
+    /// Without its quotation marks.
+    pub(super) text: String,
+    /// Whether it is `>` or `>>`.
+    operator: bool,
+}
+
+/// The words of a line. A type is one word however it is written: spaces and `>` between a `<` and its `>` belong to it,
+/// so that `list HashMap<String, Session> > FILE` needs no quotation marks. They count at the beginning of a word alone,
+/// for the sake of `&'static str`.
+pub(super) fn split(line: &str) -> Result<Vec<Word>, Error> {
+    let mut words = Vec::new();
+    let mut start = 0;
+    loop {
+        start += line[start..].len() - line[start..].trim_start().len();
+        let rest = &line[start..];
+        let Some(first) = rest.chars().next() else {
+            return Ok(words);
+        };
+        let (text, taken, operator) = match first {
+            '"' | '\'' => {
+                let length = rest[1..].find(first).ok_or(Error::Quote)?;
+                (&rest[1..=length], length + 2, false)
+            }
+            '>' => {
+                let length = if rest.starts_with(">>") { 2 } else { 1 };
+                (&rest[..length], length, true)
+            }
+            _ => {
+                let length = plain(rest);
+                (&rest[..length], length, false)
+            }
+        };
+        words.push(Word {
+            start,
+            text: text.to_owned(),
+            operator,
+        });
+        start += taken;
+    }
+}
+
+/// How long the word is with which the line goes on.
+fn plain(rest: &str) -> usize {
+    let mut inside_until = 0;
+    // A `<` without its `>` is a letter, and so are those after it: `list Arc<*`.
+    let mut hopeless = false;
+    for (i, c) in rest.char_indices() {
+        if i < inside_until {
+            continue;
+        }
+        match c {
+            c if c.is_whitespace() => return i,
+            '<' if !hopeless => match closing(&rest[i..]) {
+                Some(length) => inside_until = i + length,
+                None => hopeless = true,
+            },
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+/// How far it is to just after the `>` that closes the `<` at the beginning. A `>` after a space redirects, and `->`
+/// closes nothing.
+fn closing(rest: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut before = ' ';
+    for (i, c) in rest.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' if before.is_whitespace() => return None,
+            '>' if before != '-' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(i + 1);
+        }
+        before = c;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(line: &str) -> Vec<String> {
+        Line::read(line).expect("it is a good line").words
+    }
+
+    #[test]
+    fn words_are_split_and_types_are_not() {
+        assert_eq!(words("  top  5 --json "), ["top", "5", "--json"]);
+        assert_eq!(
+            words("list =HashMap<String, a::B> 5"),
+            ["list", "=HashMap<String, a::B>", "5"]
+        );
+        assert_eq!(
+            words("list Box<dyn Fn(u8) -> Vec<u8> + Send> 5"),
+            ["list", "Box<dyn Fn(u8) -> Vec<u8> + Send>", "5"]
+        );
+        assert_eq!(words("list Arc<* 5"), ["list", "Arc<*", "5"]);
+        assert_eq!(words("list 'a b' \"c d\""), ["list", "a b", "c d"]);
+        assert_eq!(words("list &'static"), ["list", "&'static"]);
+        assert!(words("   ").is_empty());
+    }
+
+    #[test]
+    fn the_answer_may_go_to_a_file() {
+        for (line, path, append) in [
+            ("top > a.txt", "a.txt", false),
+            ("top >a.txt", "a.txt", false),
+            ("top >> a.txt", "a.txt", true),
+            ("top > 'a b'", "a b", false),
+            ("list Arc<B> > a.txt", "a.txt", false),
+            ("list Arc<* > a.txt", "a.txt", false),
+        ] {
+            let file = Line::read(line).expect("it is a good line").file;
+            let file = file.expect("it names a file");
+            assert_eq!(
+                (file.path.to_str(), file.append),
+                (Some(path), append),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        assert!(matches!(Line::read("list 'a"), Err(Error::Quote)));
+        for line in ["top >", "top > a b", "top > > a", "top > a > b"] {
+            assert!(
+                matches!(Line::read(line), Err(Error::Redirection)),
+                "{line}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line: String) {
+            _ = Line::read(&line);
+        }
+
+        #[test]
+        fn no_line_of_its_own_letters_panics(line in "[a<>'\" -]{0,30}") {
+            _ = Line::read(&line);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The prompt: lines read and answered until one of them leaves.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{Behavior, ColorMode, CompletionType, Config, Editor};
+
+use super::complete::Words;
+use super::execute::{execute, first, guarded};
+use super::page::page;
+use super::{Error, Terminal};
+use crate::heap::{Host, Request};
+use crate::query::View;
+use crate::render::Style;
+
+const PROMPT: &str = "(sigheap) ";
+/// Lines of history kept.
+const HISTORY: usize = 1000;
+/// The longest line a plain reader takes, in bytes.
+const LINE: usize = 64 << 10;
+
+/// A prompt that is ready before the program stops: making it reads the environment and opens the terminal, which would
+/// hang once the program's locks are frozen.
+pub(crate) struct Prompt {
+    /// None where the terminal cannot move its cursor, or the editor could not be made.
+    editor: Option<Editor<Words, FileHistory>>,
+    history: Option<PathBuf>,
+    colour: bool,
+}
+
+impl Prompt {
+    /// Opens the terminal, reads `TERM` and `NO_COLOR`, and the history if there is any.
+    ///
+    /// # Errors
+    /// [`Error::NoTerminal`] where /dev/tty cannot be opened. The editor does not tell: it would read standard input
+    /// instead, which may be the program's data.
+    pub(crate) fn new(history: Option<&Path>) -> Result<Self, Error> {
+        let open = OpenOptions::new().read(true).write(true).open("/dev/tty");
+        open.map_err(Error::NoTerminal)?;
+        let term = std::env::var_os("TERM").unwrap_or_default();
+        let plain = ["dumb", "cons25", "emacs"].iter().any(|dumb| term == *dumb);
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        let colour = !plain && !no_color;
+        let mut editor = if plain { None } else { editor(colour) };
+        if let (Some(editor), Some(history)) = (&mut editor, history) {
+            // A history that is not there yet, or not readable, is an empty one.
+            _ = editor.load_history(history);
+        }
+        Ok(Prompt {
+            editor,
+            history: history.map(Path::to_owned),
+            colour,
+        })
+    }
+
+    /// Shows the first screen and answers lines, until a command asks the program to go on or to end. Ctrl-D, and a
+    /// terminal that is gone, let it go on.
+    pub(crate) fn run(
+        mut self,
+        view: &mut View<'_>,
+        terminal: &mut dyn Terminal,
+        host: &mut dyn Host,
+    ) {
+        let mut leaving = Leaving { host, asked: false };
+        if self.talk(view, terminal, &mut leaving).is_err() && !leaving.asked {
+            leaving.request(Request::Continue);
+        }
+    }
+
+    fn talk(
+        &mut self,
+        view: &mut View<'_>,
+        terminal: &mut dyn Terminal,
+        host: &mut Leaving<'_>,
+    ) -> io::Result<()> {
+        tick(view);
+        let screen = first(view, self.style(terminal));
+        terminal.write_all(screen.text.as_bytes())?;
+        terminal.flush()?;
+        if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
+            words.types = guarded(|| view.type_names()).unwrap_or_default();
+        }
+        while !host.asked {
+            let line = match self.read(terminal)? {
+                Typed::Line(line) => line,
+                Typed::Nothing => continue,
+                Typed::End => "continue".to_owned(),
+            };
+            tick(view);
+            let outcome = execute(&line, view, host, self.style(terminal));
+            self.show(&outcome.text, terminal)?;
+        }
+        Ok(())
+    }
+
+    fn style(&self, terminal: &dyn Terminal) -> Style {
+        let columns = match terminal.size() {
+            (0, _) => 80,
+            (columns, _) => usize::from(columns),
+        };
+        Style {
+            width: columns,
+            colour: self.colour,
+        }
+    }
+
+    /// A terminal that cannot clear a line is not paged.
+    fn show(&self, text: &str, terminal: &mut dyn Terminal) -> io::Result<()> {
+        match self.editor {
+            Some(_) => page(text, terminal),
+            None => terminal.write_all(text.as_bytes()),
+        }
+    }
+
+    fn read(&mut self, terminal: &mut dyn Terminal) -> io::Result<Typed> {
+        let Some(editor) = &mut self.editor else {
+            return read_plain(terminal);
+        };
+        match editor.readline(PROMPT) {
+            Ok(line) => {
+                self.remember(line.trim_end());
+                Ok(Typed::Line(line))
+            }
+            Err(ReadlineError::Interrupted) => Ok(Typed::Nothing),
+            Err(ReadlineError::Eof) => Ok(Typed::End),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    /// A history that cannot be written is no reason to stop.
+    fn remember(&mut self, line: &str) {
+        if let Some(editor) = &mut self.editor
+            && !line.is_empty()
+            && let Ok(true) = editor.add_history_entry(line)
+            && let Some(history) = &self.history
+        {
+            _ = editor.append_history(history);
+        }
+    }
+}
+
+enum Typed {
+    Line(String),
+    /// The line was given up.
+    Nothing,
+    /// No more lines come.
+    End,
+}
+
+/// Passes requests on and notices them.
+struct Leaving<'a> {
+    host: &'a mut dyn Host,
+    asked: bool,
+}
+
+impl Host for Leaving<'_> {
+    fn request(&mut self, request: Request) {
+        self.asked = true;
+        self.host.request(request);
+    }
+}
+
+/// Nothing in the configuration may be left to the environment: it would be read again at every line.
+fn editor(colour: bool) -> Option<Editor<Words, FileHistory>> {
+    let colours = match colour {
+        true => ColorMode::Forced,
+        false => ColorMode::Disabled,
+    };
+    let config = Config::builder()
+        .behavior(Behavior::PreferTerm)
+        .color_mode(colours)
+        .completion_type(CompletionType::List)
+        .max_history_size(HISTORY)
+        .ok()?
+        .history_ignore_space(true)
+        .build();
+    let mut editor = Editor::with_config(config).ok()?;
+    editor.set_helper(Some(Words::default()));
+    Some(editor)
+}
+
+fn read_plain(terminal: &mut dyn Terminal) -> io::Result<Typed> {
+    terminal.write_all(PROMPT.as_bytes())?;
+    terminal.flush()?;
+    let mut line = Vec::new();
+    let mut byte = [0];
+    loop {
+        let read = match terminal.read(&mut byte) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        match (read, byte[0]) {
+            (0, _) if line.is_empty() => return Ok(Typed::End),
+            (0, _) | (_, b'\n') => break,
+            (_, byte) if line.len() < LINE => line.push(byte),
+            _ => {}
+        }
+    }
+    Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// Brings the length of the pause up to date; a calendar that was set back counts as none.
+fn tick(view: &mut View<'_>) {
+    let now = SystemTime::now();
+    view.paused = now.duration_since(view.snapshot.taken).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::fixture::{Asked, Book, snapshot};
+    use crate::talk::page::tests::Text;
+
+    /// What a plain prompt shows and asks for when this is typed.
+    fn converse(typed: &str) -> (String, Vec<Request>) {
+        let (snapshot, mut book) = (snapshot(), Book::default());
+        let mut view = View::new(&snapshot, &mut book, None);
+        let mut asked = Asked::default();
+        let mut terminal = Text {
+            size: (80, 24),
+            typed: typed.bytes().collect(),
+            ..Text::default()
+        };
+        let prompt = Prompt {
+            editor: None,
+            history: None,
+            colour: false,
+        };
+        prompt.run(&mut view, &mut terminal, &mut asked);
+        (String::from_utf8(terminal.shown).unwrap(), asked.0)
+    }
+
+    #[test]
+    fn lines_are_answered_until_one_leaves() {
+        let (shown, asked) = converse("panic\n\ntop 1\nquit 3\ntop\n");
+        assert_eq!(asked, [Request::Quit(3)]);
+        assert_eq!(shown.matches(PROMPT).count(), 4);
+        assert!(shown.contains("the command panicked"));
+        assert!(shown.ends_with("Ending demo-server with exit code 3.\n"));
+    }
+
+    #[test]
+    fn the_end_of_input_continues() {
+        let (shown, asked) = converse("");
+        assert_eq!(asked, [Request::Continue]);
+        assert!(shown.starts_with("demo-server (pid 4711), look 2: paused for"));
+    }
+
+    #[test]
+    fn abort_is_typed_whole() {
+        let (shown, asked) = converse("abor\nabort\n");
+        assert_eq!(asked, [Request::Abort]);
+        assert!(shown.contains("type `abort` to mean it"));
+    }
+}

@@ -1,0 +1,273 @@
+//! How the answers about the fixture read, for people and for programs.
+
+use super::execute::first;
+use super::{Outcome, execute};
+use crate::heap::Gap;
+use crate::query::fixture::{Asked, Book, past, snapshot};
+use crate::query::{COMMANDS, Command, View};
+use crate::render::{Style, width};
+
+/// What comes of the last of several lines of one look that had a look before.
+fn run(lines: &[&str], width: usize) -> Outcome {
+    let (snapshot, mut book, past) = (snapshot(), Book::default(), past());
+    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    let mut last = Outcome::default();
+    for line in lines {
+        last = execute(line, &mut view, &mut Asked::default(), plain(width));
+    }
+    last
+}
+
+fn plain(width: usize) -> Style {
+    Style {
+        width,
+        colour: false,
+    }
+}
+
+fn shows(lines: &[&str]) -> String {
+    shows_within(lines, 80)
+}
+
+fn shows_within(lines: &[&str], width: usize) -> String {
+    let outcome = run(lines, width);
+    assert!(!outcome.error, "{}", outcome.text);
+    outcome.text
+}
+
+fn document(lines: &[&str]) -> serde_json::Value {
+    let (last, before) = lines.split_last().expect("a line was asked");
+    let last = format!("{last} --json");
+    let lines: Vec<&str> = before.iter().copied().chain([last.as_str()]).collect();
+    let written = shows(&lines);
+    assert_eq!(written.matches('\n').count(), 1);
+    serde_json::from_str(&written).expect("it is one document")
+}
+
+/// Every example of every command but the one that panics, after a table whose rows it may mean.
+fn examples() -> impl Iterator<Item = (&'static Command, [&'static str; 2])> {
+    let shown = COMMANDS.iter().copied().filter(|command| !command.hidden);
+    shown.flat_map(|command| {
+        let lines = command.examples.iter().map(|example| example.line);
+        lines.map(move |line| (command, ["list *", line]))
+    })
+}
+
+#[test]
+fn every_example_runs_and_has_the_keys() {
+    for (command, lines) in examples() {
+        let document = document(&lines);
+        assert_eq!(document["schema"], 1);
+        assert_eq!(document["command"], command.name, "{lines:?}");
+        assert_eq!(document["capture"]["pid"], 4711);
+        assert_eq!(document["capture"]["frozen"], true);
+        assert!(document["rows"].is_array() && document["gaps"].is_array());
+        assert!(document["total"].is_object());
+    }
+}
+
+#[test]
+fn every_answer_fits_every_width() {
+    for (_, lines) in examples() {
+        if lines[1].ends_with("--json") {
+            continue;
+        }
+        for columns in 40..160 {
+            for line in shows_within(&lines, columns).lines() {
+                assert!(width(line) <= columns, "{lines:?} at {columns}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn top_is_the_heaviest_types() {
+    let expected = "\
+#  type              ~  count     %    bytes     %  sum %  largest
+1  Arc<CacheEntity>         5  41.7    640 B  58.2   58.2    128 B
+2  Vec<u64>          ~      2  16.7    320 B  29.1   87.3    256 B
+   total                   12        1.1 KiB
+2 types not shown: `top 4` shows all
+92.7 % of the live bytes have a type
+~ the type is likely, not sure; ? it is a guess
+";
+    assert_eq!(shows(&["top 2"]), expected);
+    assert_eq!(document(&["top 2 --by count"])["rows"][1]["type"], "String");
+    assert_eq!(
+        document(&["top"])["rows"][0]["type"],
+        "Arc<demo_server::CacheEntity>"
+    );
+    assert!(run(&["top x"], 80).error && run(&["top --by size"], 80).error);
+}
+
+#[test]
+fn top_leaves_columns_out_before_names() {
+    let shown = shows_within(&["top 1"], 44);
+    let expected = "\
+#  type              count    bytes     %
+1  Arc<CacheEntity>      5    640 B  58.2
+   total                12  1.1 KiB
+";
+    assert!(shown.starts_with(expected), "{shown}");
+}
+
+#[test]
+fn list_is_the_largest_or_the_oldest() {
+    let expected = "\
+#  address     size    age  type              ~  allocated in
+1   0x2200    256 B  5.0 s  Vec<u64>          ~  demo_server::in…src/index.rs:99
+2   0x1000    128 B   42 s  Arc<CacheEntity>     demo_server::ca…src/cache.rs:42
+            1.1 KiB         total
+10 blocks not shown: a number after the pattern shows more
+~ the type is likely, not sure; ? it is a guess
+";
+    assert_eq!(shows(&["list * 2"]), expected);
+    let oldest = document(&["list CacheEntity 3 --by age"]);
+    assert_eq!(oldest["rows"][0]["age_s"], 42.0);
+    assert_eq!(oldest["rows"][2]["address"], "0x1800");
+    assert_eq!(oldest["total"]["bytes"], 640);
+}
+
+#[test]
+fn a_type_is_as_sure_as_the_block_is() {
+    let rows = &document(&["list Vec<u64>"])["rows"];
+    assert_eq!(rows[0]["confidence"], "likely");
+    assert_eq!(rows[1]["confidence"], "exact");
+    assert_eq!(
+        document(&["list unknown"])["rows"][0]["confidence"],
+        "unknown"
+    );
+}
+
+#[test]
+fn growth_is_since_the_last_look_however_often_asked() {
+    let expected = "\
+Since look 1, 42 s before this one:
+#  type              ~  count +/-  count  bytes +/-    bytes
+1  Arc<CacheEntity>            +2      5     +256 B    640 B
+2  unknown                      0      2        0 B     80 B
+3  Vec<u64>          ~          0      2        0 B    320 B
+4  Gone                        -1      0       -8 B      0 B
+5  String                      -1      3      -20 B     60 B
+   total                        0     12     +228 B  1.1 KiB
+~ the type is likely, not sure; ? it is a guess
+";
+    assert_eq!(shows(&["growth", "growth --all"]), expected);
+    assert_eq!(shows(&["growth"]), shows(&["growth", "growth", "growth"]));
+    let grown = document(&["growth"]);
+    assert_eq!(grown["rows"].as_array().map(Vec::len), Some(1));
+    assert_eq!(grown["rows"][0]["delta_bytes"], 256);
+    assert_eq!(grown["total"]["delta_bytes"], 228);
+}
+
+#[test]
+fn the_first_look_sets_the_baseline() {
+    let (snapshot, mut book) = (snapshot(), Book::default());
+    let mut view = View::new(&snapshot, &mut book, None);
+    let shown = execute("growth", &mut view, &mut Asked::default(), plain(80)).text;
+    assert!(shown.starts_with("This is the first look: it sets the baseline."));
+}
+
+#[test]
+fn sites_are_stacks_with_their_types() {
+    let expected = "\
+#    bytes     %  count  types
+1    640 B  58.2      5  Arc<CacheEntity>
+      demo_server::cache::insert at src/cache.rs:42
+      demo_server::main at src/main.rs:12
+2    320 B  29.1      2  Vec<u64>
+      demo_server::index::grow at src/index.rs:99
+      demo_server::main at src/main.rs:12
+   1.1 KiB           12  total
+2 call stacks not shown: a number at the end shows more
+";
+    assert_eq!(shows(&["sites 2"]), expected);
+    let row = &document(&["sites unknown"])["rows"][0];
+    assert_eq!(row["site"], "libfoo.so+0x12");
+    assert_eq!(row["stack"][0]["machinery"], true);
+    assert_eq!(row["stack"][2]["line"], 12);
+}
+
+#[test]
+fn a_block_is_found_by_address_inside_it_and_by_row() {
+    let expected = "\
+0x1000 Arc<CacheEntity> (exact): 128 B, aligned to 8 B, born 42 s before the
+stop.
+Call stack 1, of 5 live blocks with 640 B:
+  ... 1 frame of the allocator or the runtime
+  demo_server::cache::insert at src/cache.rs:42
+  demo_server::main at src/main.rs:12
+";
+    for lines in [
+        &["where 0x1000"][..],
+        &["where 0x107f"],
+        &["list CacheEntity", "where #1"],
+    ] {
+        assert_eq!(shows(lines), expected);
+    }
+    let row = &document(&["where 0x1000"])["rows"][0];
+    assert_eq!((&row["size"], &row["age_s"]), (&128.into(), &42.0.into()));
+}
+
+#[test]
+fn numbers_stand_for_the_rows_of_the_last_table() {
+    assert_eq!(document(&["top", "list #2"])["rows"][0]["type"], "Vec<u64>");
+    assert_eq!(document(&["sites", "list #3"])["total"]["count"], 2);
+    assert_eq!(
+        document(&["list String", "sites #1"])["rows"][0]["site_id"],
+        2
+    );
+    assert!(shows(&["sites", "where #1 --full"]).contains("alloc::alloc::alloc"));
+    // An answer without numbers leaves them as they were.
+    assert!(!run(&["top", "help", "list #2"], 80).error);
+}
+
+#[test]
+fn the_first_screen_does_not_scroll() {
+    let (mut snapshot, mut book, past) = (snapshot(), Book::default(), past());
+    for i in 0..3 {
+        let what = format!("types of blocks allocated in lib{i}.so");
+        let gap = Gap::new(what, "it has no debug information");
+        book.gaps.push(gap.mended_by("debug = 2 in Cargo.toml"));
+    }
+    snapshot.memory.free = None;
+    snapshot.hints.push(
+        "Ctrl-\\ also reached the other programs of this pipeline; `kill -QUIT 4711` spares them."
+            .to_owned(),
+    );
+    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    let screen = first(&mut view, plain(80)).text;
+    assert!(screen.lines().count() < 24, "{screen}");
+    for words in [
+        "demo-server (pid 4711), look 2: paused for 0 us and its clients wait; 2 threads\nstopped in 420 us.",
+        "Not stopped: vfork (4713): it waits in vfork.",
+        "Resident 12.0 MiB: live Rust blocks 1.1 KiB, free in the allocator not known",
+        "Types: 92.7 % of the live bytes have one",
+        "1  Arc<CacheEntity>",
+        "Grew in the 42 s since look 1: Arc<CacheEntity> +2 (+256 B).",
+        "1 more of what could not be known: `info`",
+        "debug = 2 in Cargo.toml",
+        "Next: `growth`",
+        "`continue` (Ctrl-D) resumes the program",
+    ] {
+        assert!(screen.contains(words), "{words} in\n{screen}");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_tracked_is_told_the_line_that_mends_it() {
+    let (mut snapshot, mut book) = (snapshot(), Book::default());
+    snapshot.tracking.present = false;
+    snapshot.blocks.clear();
+    let mut view = View::new(&snapshot, &mut book, None);
+    let screen = first(&mut view, plain(80)).text;
+    assert!(screen.contains("#[global_allocator]"), "{screen}");
+    let mut run = |line| execute(line, &mut view, &mut Asked::default(), plain(80));
+    let top = run("top");
+    assert!(
+        top.error && top.text.contains("sigheap::Heap::system()"),
+        "{}",
+        top.text
+    );
+    assert!(!run("info").error);
+}

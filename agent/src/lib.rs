@@ -1,10 +1,9 @@
 //! Press **Ctrl-\\** in a running server's terminal and read its heap, by concrete type.
-#![expect(
-    dead_code,
-    unused_imports,
-    reason = "rooms whose callers come in the next commits"
-)]
 
+#[cfg(sigheap_supported)]
+mod capture;
+#[cfg(not(sigheap_supported))]
+mod elsewhere;
 mod heap;
 #[cfg(sigheap_supported)]
 mod os;
@@ -14,9 +13,11 @@ mod pause;
 mod query;
 #[cfg(sigheap_supported)]
 mod render;
+#[cfg(sigheap_supported)]
 mod report;
 #[cfg(sigheap_supported)]
 mod resolve;
+#[cfg(sigheap_supported)]
 mod session;
 #[cfg(sigheap_supported)]
 mod talk;
@@ -24,6 +25,9 @@ mod track;
 #[cfg(sigheap_supported)]
 mod trend;
 
+#[cfg(not(sigheap_supported))]
+pub use elsewhere::{Agent, install};
+#[cfg(sigheap_supported)]
 pub use session::{Agent, install};
 pub use track::Heap;
 
@@ -32,7 +36,9 @@ pub use track::Heap;
 #[cfg(sigheap_supported)]
 pub mod internals {
     pub use crate::heap::*;
+    pub use crate::pause::Pause;
     pub use crate::resolve::Resolver;
+    pub use crate::session::prepare_to_stop;
     pub use crate::track::{
         Stats, arena, block_at, defer_stop, epoch, for_each_block, for_each_own_range, forget,
         present, set_epoch, set_stop_hook, site, slots_taken, stats,

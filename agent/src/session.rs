@@ -1,10 +1,161 @@
-//! The whole story in one function: pause, capture, clone, study, act, resume.
+//! The whole story in one function, [`look`]: pause, capture, clone, study, act, resume. Runs in the agent's thread.
+//!
+//! Before the stop everything is made ready that could wait for a lock (the line editor, the pipe, the allocator's own
+//! figures); from the stop on the agent allocates in its arena alone and calls nobody else's code.
 
-/// A handle on the agent. Cheap to copy; dropping it does nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Agent(());
+mod clock;
+mod install;
+mod place;
+mod study;
+mod watch;
 
-/// Makes SIGQUIT (Ctrl-\\ in the terminal) open the prompt.
-pub fn install() -> Agent {
-    Agent(())
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::capture::Frozen;
+use crate::heap::Gap;
+use crate::os::clone::{self, Side};
+use crate::os::look::Channel;
+use crate::os::shared::Shared;
+use crate::os::{process, quit};
+use crate::pause::Pause;
+use crate::track::arena;
+
+pub use install::{Agent, install, prepare_to_stop};
+
+use clock::Clock;
+use place::Place;
+use watch::{Ending, Verdict};
+
+/// What the agent's thread keeps from one look to the next.
+struct Looks {
+    clock: Clock,
+    /// Looks so far; also the generation of the last pause.
+    number: u32,
+    /// The counts of the last look, for `growth`.
+    counts: Shared,
+    /// Where lines typed at the prompt are kept, if there is a home.
+    history: Option<PathBuf>,
+    /// What install could not do.
+    gaps: Vec<Gap>,
+}
+
+/// A thread that has not stopped by then goes on running, and is named.
+const STOP_DEADLINE: Duration = Duration::from_secs(1);
+
+/// One look, from the key to the program running again.
+fn look(looks: &mut Looks) -> Result<Ending, Failure> {
+    let allocator_free = process::allocator_free_bytes();
+    let _arena = arena::enter();
+    let place = Place::find();
+    let prompt = place.prompt(looks.history.as_deref());
+    let channel = Channel::open().map_err(Failure::Channel)?;
+    looks.number += 1;
+    let born_before = looks.clock.begin_tick();
+    let pause = Pause::begin(looks.number, STOP_DEADLINE).map_err(Failure::Stop)?;
+    if place.is_lost() {
+        return Err(Failure::TerminalLost);
+    }
+    let frozen = Frozen {
+        pid: process::pid(),
+        taken: SystemTime::now(),
+        taken_ns: process::now_ns(),
+        stop: pause.took,
+        look: looks.number,
+        threads: pause.threads(),
+        stack_pointers: pause.stack_pointers(),
+        births: born_before,
+        allocator_free,
+        gaps: looks.gaps.clone(),
+        hints: place.hints(),
+    };
+    match clone::process().map_err(Failure::Clone)? {
+        Side::Copy => study::run(frozen, &place, prompt, &channel, &looks.counts),
+        Side::Program(child) => {
+            // At the terminal the program waits for the user; without one there is nobody to wait for.
+            let pause = place.has_terminal().then_some(pause);
+            let ending = watch::until_over(&child, &channel, &place);
+            place.restore(child.id);
+            if let Some(trouble) = &ending.trouble {
+                place.say(&format!("the look ended: {trouble}; the program goes on"));
+            }
+            match ending.verdict {
+                Verdict::Continue => {}
+                Verdict::Quit(code) => process::end(code),
+                Verdict::Abort => process::die_of_quit(),
+            }
+            drop(pause);
+            Ok(ending)
+        }
+    }
+}
+
+/// The agent's thread: looks when asked, and keeps the clock by which blocks have an age.
+fn serve(mut looks: Looks) -> ! {
+    loop {
+        if quit::wait(Clock::TICK) {
+            let began = process::now_ns();
+            let result = look(&mut looks);
+            quit::acknowledge();
+            tell(result, Duration::from_nanos(process::now_ns() - began));
+        } else {
+            looks.clock.tick();
+        }
+    }
+}
+
+/// Says how the look went, in the program's log, now that the program runs again. Whoever pressed the key and got no
+/// prompt must learn why even where nobody listens to the log.
+fn tell(result: Result<Ending, Failure>, took: Duration) {
+    let seconds = took.as_secs_f64();
+    match result {
+        Ok(Ending { trouble: None, .. }) => tracing::info!(seconds, "sigheap: the look is over"),
+        Ok(Ending {
+            trouble: Some(trouble),
+            ..
+        }) => tracing::warn!(seconds, "sigheap: the look ended: {trouble}"),
+        Err(failure) => {
+            process::write(2, format!("[sigheap: {failure}]\r\n").as_bytes());
+            tracing::warn!("sigheap: {failure}");
+        }
+    }
+}
+
+/// Why there was no look. The program runs on in every case.
+#[derive(Debug)]
+enum Failure {
+    Channel(io::Error),
+    Stop(io::Error),
+    Clone(io::Error),
+    TerminalLost,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Channel(error) => write!(f, "no pipe to the look ({error})"),
+            Failure::Stop(error) => write!(f, "the threads could not be listed ({error})"),
+            Failure::Clone(error) => write!(
+                f,
+                "the process could not be copied ({error}); a limit on processes (ulimit -u, pids.max) or on memory \
+                 (vm.overcommit_memory=2, ulimit -v) forbids it"
+            ),
+            Failure::TerminalLost => {
+                write!(
+                    f,
+                    "the shell that started the program died of the same key, and the terminal went with it"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Failure::Channel(error) | Failure::Stop(error) | Failure::Clone(error) => Some(error),
+            Failure::TerminalLost => None,
+        }
+    }
 }

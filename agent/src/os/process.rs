@@ -123,6 +123,19 @@ pub(crate) fn own_descriptors() -> io::Result<()> {
     }
 }
 
+/// Bytes that could be had without swapping, as the kernel estimates it.
+pub(crate) fn available_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.map_or(UNKNOWN_MEMORY, |kib| kib * 1024)
+}
+
+/// What is taken for available where the kernel does not say, in bytes.
+const UNKNOWN_MEMORY: u64 = 1 << 30;
+
 /// Writes all of it, or as much as goes. Takes no lock, so it may be called in a signal handler and in the clone.
 pub(crate) fn write(descriptor: i32, mut text: &[u8]) {
     while !text.is_empty() {

@@ -39,6 +39,11 @@ impl Shared {
         }
     }
 
+    /// The longest content, in bytes.
+    pub(crate) fn room(&self) -> usize {
+        self.half
+    }
+
     /// Replaces the content. False if it is too long, and then the old one stays.
     pub(crate) fn publish(&self, content: &[u8]) -> bool {
         if content.len() > self.half || content.len() > u32::MAX as usize {

@@ -10,17 +10,17 @@ use crate::os::{process, stop, threads};
 
 /// All threads of the program but this one, stopped. Dropping it lets them go on.
 #[derive(Debug)]
-pub(crate) struct Pause {
+pub struct Pause {
     generation: u32,
     threads: Vec<Found>,
     /// How long it took to stop them.
-    pub(crate) took: Duration,
+    pub took: Duration,
 }
 
 impl Pause {
     /// Stops all other threads. `generation` must be larger than at any pause before; those who have not stopped after
     /// `deadline` are left out.
-    pub(crate) fn begin(generation: u32, deadline: Duration) -> std::io::Result<Pause> {
+    pub fn begin(generation: u32, deadline: Duration) -> std::io::Result<Pause> {
         let began = process::now_ns();
         let elapsed = || Duration::from_nanos(process::now_ns() - began);
         let mut pause = Pause {
@@ -36,7 +36,7 @@ impl Pause {
     }
 
     /// The threads, by their names, with why one did not stop.
-    pub(crate) fn threads(&self) -> Vec<Thread> {
+    pub fn threads(&self) -> Vec<Thread> {
         self.threads
             .iter()
             .filter(|found| found.state != State::Gone)
@@ -45,7 +45,7 @@ impl Pause {
     }
 
     /// Where the stacks of the stopped threads are: a stack pointer each.
-    pub(crate) fn stack_pointers(&self) -> Vec<u64> {
+    pub fn stack_pointers(&self) -> Vec<u64> {
         let stopped = self
             .slots()
             .filter(|(slot, _)| stop::stopped(*slot, self.generation));

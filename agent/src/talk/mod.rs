@@ -16,6 +16,6 @@ mod terminal;
 mod tests;
 
 pub(crate) use error::Error;
-pub(crate) use execute::{Outcome, execute, report_short};
+pub(crate) use execute::report_short;
 pub(crate) use prompt::Prompt;
 pub(crate) use terminal::{Terminal, Tty};

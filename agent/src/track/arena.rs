@@ -34,7 +34,18 @@ const SIZES: [usize; 7] = [
 const SEGMENT: u64 = 64 << 10;
 
 thread_local! {
-    static ENTERED: Cell<bool> = const { Cell::new(false) };
+    static PLACE: Cell<Place> = const { Cell::new(Place::Program) };
+}
+
+/// Where a thread allocates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// From the program's allocator, recorded.
+    Program,
+    /// From the arena.
+    Arena,
+    /// From the program's allocator, unrecorded.
+    Untracked,
 }
 
 /// From now on, until the guard is dropped, this thread allocates from the arena.
@@ -44,7 +55,18 @@ thread_local! {
 #[must_use]
 pub fn enter() -> Guard {
     Guard {
-        before: ENTERED.replace(true),
+        before: PLACE.replace(Place::Arena),
+        thread: PhantomData,
+    }
+}
+
+/// From now on, until the guard is dropped, what this thread allocates is not recorded. For what the agent gives away
+/// to code that others share with it (signal handlers, the panic hook, the program's logger): such blocks may be freed
+/// by any thread at any time, so they cannot come from the arena.
+#[must_use]
+pub fn untracked() -> Guard {
+    Guard {
+        before: PLACE.replace(Place::Untracked),
         thread: PhantomData,
     }
 }
@@ -52,14 +74,14 @@ pub fn enter() -> Guard {
 /// See [`enter`].
 #[derive(Debug)]
 pub struct Guard {
-    before: bool,
+    before: Place,
     /// A guard belongs to its thread.
     thread: PhantomData<*const ()>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        ENTERED.set(self.before);
+        PLACE.set(self.before);
     }
 }
 
@@ -99,10 +121,15 @@ pub fn set_in_clone() {
     ARENA.routed_bytes.store(u64::MAX, Ordering::Relaxed);
 }
 
-/// Whether this thread allocates from the arena.
+/// Whether this thread allocates as the program does. If not, the slower ways sort out how.
 #[inline(always)]
+pub(super) fn is_program() -> bool {
+    PLACE.get() == Place::Program
+}
+
+/// Whether this thread allocates from the arena.
 pub(super) fn is_entered() -> bool {
-    ENTERED.get()
+    PLACE.get() == Place::Arena
 }
 
 /// Whether a block needs a closer look before it is freed or moved. In the program: whether it lies in the arena.

@@ -123,8 +123,9 @@ impl<A: GlobalAlloc> Heap<A> {
     /// As for [`GlobalAlloc::alloc`].
     #[inline(never)]
     unsafe fn allocate<const ZEROED: bool>(&self, layout: Layout) -> *mut u8 {
-        if arena::is_entered() {
-            return arena::allocate(layout, ZEROED);
+        if !arena::is_program() {
+            // SAFETY: the caller's promises.
+            return unsafe { self.allocate_apart::<ZEROED>(layout) };
         }
         let site = walk::site(Registers::here());
         let Some(asked) = self.asked(layout) else {
@@ -144,13 +145,36 @@ impl<A: GlobalAlloc> Heap<A> {
         block
     }
 
+    /// Allocates in the arena, or unrecorded.
+    ///
+    /// # Safety
+    /// As for [`GlobalAlloc::alloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn allocate_apart<const ZEROED: bool>(&self, layout: Layout) -> *mut u8 {
+        if arena::is_entered() {
+            return arena::allocate(layout, ZEROED);
+        }
+        let Some(asked) = self.asked(layout) else {
+            return std::ptr::null_mut();
+        };
+        // SAFETY: the layout's size is not zero, the caller says.
+        unsafe {
+            if ZEROED {
+                self.inner.alloc_zeroed(asked)
+            } else {
+                self.inner.alloc(asked)
+            }
+        }
+    }
+
     /// Moves a block. It is seen by a look at every moment: by its old record, in the thread's slot, or by its new one.
     ///
     /// # Safety
     /// As for [`GlobalAlloc::realloc`].
     #[inline(never)]
     unsafe fn reallocate(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if arena::is_routed(block) || arena::is_entered() {
+        if arena::is_routed(block) || !arena::is_program() {
             // SAFETY: the caller's promises.
             return unsafe { self.move_routed(block, layout, size) };
         }

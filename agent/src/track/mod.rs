@@ -38,6 +38,8 @@ mod walk;
 
 pub use heap::Heap;
 #[cfg(sigheap_supported)]
+pub(crate) use record::MAX_BIRTH as LAST_EPOCH;
+#[cfg(sigheap_supported)]
 pub use section::{defer_stop, set_stop_hook};
 #[cfg(sigheap_supported)]
 pub use state::{

@@ -16,7 +16,7 @@ pub(super) const LARGE: usize = 0xffff;
 pub(super) const MAX_SITE: u32 = (1 << 20) - 1;
 
 /// The latest birth a record can hold.
-pub(super) const MAX_BIRTH: u32 = (1 << 20) - 1;
+pub(crate) const MAX_BIRTH: u32 = (1 << 20) - 1;
 
 const LIVE: u64 = 1;
 const OFFSET: u32 = 1;

@@ -1,0 +1,192 @@
+//! The kernel's list of mappings, read as text: which object files are mapped where, and where resident memory is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use object::{Object, ObjectSegment};
+
+use crate::heap::{Files, Gap, MemorySplit, Module};
+
+/// One mapping of `/proc/PID/smaps`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mapping {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    executable: bool,
+    /// Offset of its first byte in the file.
+    offset: u64,
+    /// The file, `[stack]`, or nothing.
+    path: String,
+    /// Bytes of it in memory.
+    resident: u64,
+}
+
+/// Reads `/proc/PID/smaps` (or `maps`, which lacks the sizes). What it cannot read of a line it leaves out.
+pub(super) fn parse(text: &str) -> Vec<Mapping> {
+    let mut mappings: Vec<Mapping> = Vec::new();
+    for line in text.lines() {
+        if let Some(mapping) = header(line) {
+            mappings.push(mapping);
+        } else if let (Some(last), Some(resident)) =
+            (mappings.last_mut(), line.strip_prefix("Rss:"))
+        {
+            last.resident = resident.trim().trim_end_matches(" kB").parse().unwrap_or(0) * 1024;
+        }
+    }
+    mappings
+}
+
+/// `7f12a000-7f12b000 r-xp 00001000 fe:00 1234   /usr/lib/libc.so.6`
+fn header(line: &str) -> Option<Mapping> {
+    let mut words = line.splitn(6, ' ');
+    let (start, end) = words.next()?.split_once('-')?;
+    let (start, end) = (
+        u64::from_str_radix(start, 16).ok()?,
+        u64::from_str_radix(end, 16).ok()?,
+    );
+    let executable = words.next()?.as_bytes().get(2) == Some(&b'x');
+    let offset = u64::from_str_radix(words.next()?, 16).ok()?;
+    let path = words.nth(2).unwrap_or("").trim_start().to_string();
+    Some(Mapping {
+        start,
+        end,
+        executable,
+        offset,
+        path,
+        resident: 0,
+    })
+}
+
+/// The object files among the mappings. `program` is the path of the program itself, which is opened through
+/// `/proc/self/exe`, so that it is found even when a newer build has taken its place.
+pub(super) fn modules(
+    mappings: &[Mapping],
+    program: &Path,
+    files: &dyn Files,
+) -> (Vec<Module>, Vec<Gap>) {
+    let mut found: BTreeMap<&str, Module> = BTreeMap::new();
+    let mut gaps = Vec::new();
+    for mapping in mappings
+        .iter()
+        .filter(|mapping| mapping.executable && mapping.path.starts_with('/'))
+    {
+        match found.get_mut(mapping.path.as_str()) {
+            Some(module) => module.end = module.end.max(mapping.end),
+            None => match module(mapping, program, files) {
+                Ok(module) => {
+                    found.insert(&mapping.path, module);
+                }
+                Err(gap) => gaps.push(gap),
+            },
+        }
+    }
+    (found.into_values().collect(), gaps)
+}
+
+fn module(mapping: &Mapping, program: &Path, files: &dyn Files) -> Result<Module, Gap> {
+    let is_program = Path::new(&mapping.path) == program;
+    let path = if is_program {
+        PathBuf::from("/proc/self/exe")
+    } else {
+        PathBuf::from(&mapping.path)
+    };
+    let gap = |why: String| Gap::new(format!("names in {}", mapping.path), why);
+    let bytes = files.open(&path).map_err(|error| gap(error.to_string()))?;
+    let object = object::File::parse(bytes).map_err(|error| gap(error.to_string()))?;
+    let bias = object
+        .segments()
+        .find_map(|segment| {
+            // The kernel maps whole pages, so a mapping begins a little before its segment. The end of the segment before
+            // may lie in the same page, so the beginning alone decides.
+            let (offset, _) = segment.file_range();
+            let begin = offset / PAGE * PAGE;
+            let address = segment.address().wrapping_sub(offset - begin);
+            (begin == mapping.offset).then(|| mapping.start.wrapping_sub(address))
+        })
+        .ok_or_else(|| gap("its segments do not match what is mapped".into()))?;
+    let name = mapping.path.trim_end_matches(" (deleted)").to_string();
+    Ok(Module {
+        path,
+        name,
+        start: mapping.start,
+        end: mapping.end,
+        bias,
+    })
+}
+
+const PAGE: u64 = 4096;
+
+/// Adds up where the resident memory is. `own` are the agent's address ranges, `stacks` a stack pointer a thread.
+pub(super) fn split(mappings: &[Mapping], own: &[(u64, u64)], stacks: &[u64]) -> MemorySplit {
+    let mut split = MemorySplit::default();
+    for mapping in mappings {
+        split.resident += mapping.resident;
+        let holds = |address: &u64| (mapping.start..mapping.end).contains(address);
+        if own
+            .iter()
+            .any(|(start, end)| mapping.start < *end && *start < mapping.end)
+        {
+            split.own += mapping.resident;
+        } else if mapping.path == "[stack]" || stacks.iter().any(holds) {
+            split.stacks += mapping.resident;
+        } else if mapping.path.starts_with('/') {
+            split.files += mapping.resident;
+        }
+    }
+    split
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMAPS: &str = "\
+55d0c0000000-55d0c0100000 r--p 00000000 fe:00 11                         /srv/my server (deleted)
+Size:               1024 kB
+Rss:                 100 kB
+55d0c0100000-55d0c0200000 r-xp 00100000 fe:00 11                         /srv/my server (deleted)
+Rss:                  60 kB
+7f0000000000-7f0000200000 rw-p 00000000 00:00 0
+Rss:                 200 kB
+7f1000000000-7f1000100000 rw-p 00000000 00:00 0
+Rss:                  40 kB
+7ffe00000000-7ffe00021000 rw-p 00000000 00:00 0                          [stack]
+Rss:                  16 kB
+nonsense
+";
+
+    #[test]
+    fn resident_memory_is_split_by_what_lies_there() {
+        let mappings = parse(SMAPS);
+        assert_eq!(mappings.len(), 5);
+        assert_eq!(mappings[1].path, "/srv/my server (deleted)");
+        assert!(mappings[1].executable && !mappings[0].executable);
+        let split = split(
+            &mappings,
+            &[(0x7f1000000000, 0x7f1000100000)],
+            &[0x7f0000000100],
+        );
+        assert_eq!(split.resident, 416 * 1024);
+        assert_eq!(split.files, 160 * 1024);
+        assert_eq!(split.stacks, 216 * 1024);
+        assert_eq!(split.own, 40 * 1024);
+    }
+
+    /// The bias of this very test program leads from a function's address to its symbol.
+    #[test]
+    fn the_bias_leads_from_an_address_to_the_file() {
+        use object::ObjectSymbol;
+        let mappings = parse(&std::fs::read_to_string("/proc/self/maps").unwrap());
+        let program = std::env::current_exe().unwrap();
+        let (modules, _) = modules(&mappings, &program, &crate::os::files::Mapped);
+        let here = super::parse as *const () as u64;
+        let module = modules.iter().find(|module| module.contains(here)).unwrap();
+        assert_eq!(module.path, Path::new("/proc/self/exe"));
+        let object =
+            object::File::parse(crate::os::files::Mapped.open(&module.path).unwrap()).unwrap();
+        let symbol = object
+            .symbols()
+            .find(|symbol| symbol.address() == module.to_file(here));
+        assert!(symbol.unwrap().name().unwrap().contains("parse"));
+    }
+}

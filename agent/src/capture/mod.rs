@@ -1,0 +1,143 @@
+//! The paused process -> raw heap: blocks, sites, modules, threads, where the memory is. Runs in the clone.
+
+mod maps;
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::heap::{
+    Block, Files, Gap, MemorySplit, Module, Site, SiteId, Snapshot, Thread, Tracking,
+};
+use crate::track;
+
+/// What the program's side knows of the moment it stopped, and a clone could not find out.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    /// The program's process id.
+    pub(crate) pid: u32,
+    /// When it stopped, by the calendar.
+    pub(crate) taken: SystemTime,
+    /// When it stopped, in nanoseconds of the monotonic clock.
+    pub(crate) taken_ns: u64,
+    /// How long stopping took.
+    pub(crate) stop: Duration,
+    /// Which look this is, from 1.
+    pub(crate) look: u32,
+    /// The program's threads.
+    pub(crate) threads: Vec<Thread>,
+    /// A stack pointer for each thread that stopped.
+    pub(crate) stack_pointers: Vec<u64>,
+    /// When each tick of the clock began.
+    pub(crate) births: Vec<u64>,
+    /// Bytes that the allocator holds free, if it could be asked.
+    pub(crate) allocator_free: Option<u64>,
+    /// What the agent lacks.
+    pub(crate) gaps: Vec<Gap>,
+    /// What the user should know of how the program was started.
+    pub(crate) hints: Vec<String>,
+}
+
+/// Reads the frozen heap out of the clone's own memory. `past_sites` are wanted besides those of the live blocks: what
+/// was there at the last look may be gone, and must still have a name.
+pub(crate) fn heap(
+    frozen: Frozen,
+    past_sites: impl Iterator<Item = SiteId>,
+    files: &dyn Files,
+) -> Snapshot {
+    let mut blocks: Vec<Block> = Vec::new();
+    track::for_each_block(|block| blocks.push(block));
+    blocks.sort_unstable_by_key(|block| block.address);
+    let program = program(frozen.pid);
+    let mappings = mappings(frozen.pid);
+    let (modules, mut gaps): (Vec<Module>, Vec<Gap>) = maps::modules(&mappings, &program, files);
+    gaps.extend(frozen.gaps);
+    gaps.extend(threads_that_run(&frozen.threads));
+    let memory = memory(
+        &mappings,
+        &frozen.stack_pointers,
+        &blocks,
+        frozen.allocator_free,
+    );
+    Snapshot {
+        program: name(&program),
+        pid: frozen.pid,
+        taken: frozen.taken,
+        taken_ns: frozen.taken_ns,
+        stop: frozen.stop,
+        look: frozen.look,
+        sites: sites(blocks.iter().map(|block| block.site).chain(past_sites)),
+        blocks,
+        births: frozen.births,
+        modules,
+        threads: frozen.threads,
+        memory,
+        tracking: tracking(),
+        gaps,
+        hints: frozen.hints,
+    }
+}
+
+fn program(pid: u32) -> PathBuf {
+    fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default()
+}
+
+fn name(program: &Path) -> String {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    name.trim_end_matches(" (deleted)").to_string()
+}
+
+/// The program's own list, whose sizes are right; the clone's where that one is refused (a program that changed its
+/// user), which lacks file pages that only the program has touched.
+fn mappings(pid: u32) -> Vec<maps::Mapping> {
+    let text = fs::read(format!("/proc/{pid}/smaps")).or_else(|_| fs::read("/proc/self/smaps"));
+    maps::parse(&String::from_utf8_lossy(&text.unwrap_or_default()))
+}
+
+fn sites(ids: impl Iterator<Item = SiteId>) -> HashMap<SiteId, Site> {
+    let ids: HashSet<SiteId> = ids.collect();
+    ids.into_iter()
+        .filter_map(|id| Some((id, track::site(id)?)))
+        .collect()
+}
+
+fn memory(
+    mappings: &[maps::Mapping],
+    stacks: &[u64],
+    blocks: &[Block],
+    free: Option<u64>,
+) -> MemorySplit {
+    let mut own = Vec::new();
+    track::for_each_own_range(|range| own.push((range.start, range.end)));
+    let mut split = maps::split(mappings, &own, stacks);
+    split.live = blocks.iter().map(|block| block.size).sum();
+    split.free = free;
+    let explained = split.live + free.unwrap_or(0) + split.own + split.stacks + split.files;
+    split.unexplained = split.resident.saturating_sub(explained);
+    split
+}
+
+fn tracking() -> Tracking {
+    let stats = track::stats();
+    Tracking {
+        present: track::present(),
+        sites: stats.sites,
+        sites_used_permille: stats.sites_used_permille,
+        without_stack: stats.without_stack,
+        unrecorded: stats.unrecorded,
+    }
+}
+
+fn threads_that_run(threads: &[Thread]) -> impl Iterator<Item = Gap> {
+    threads.iter().filter_map(|thread| {
+        let why = thread.stopped.as_ref().err()?;
+        Some(Gap::new(
+            format!(
+                "thread {} ({}) runs on, and what it allocates meanwhile",
+                thread.name, thread.tid
+            ),
+            why,
+        ))
+    })
+}

@@ -1,0 +1,113 @@
+//! The program's side of a look: wait for the clone, listen to it, and end it when the program is wanted elsewhere.
+
+use std::time::Duration;
+
+use super::place::Place;
+use crate::heap::Request;
+use crate::os::clone::{Child, End};
+use crate::os::look::Channel;
+use crate::os::{process, quit};
+
+/// How a look ended.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// What the user wants of the program.
+    pub(super) verdict: Verdict,
+    /// What went wrong, if something did.
+    pub(super) trouble: Option<String>,
+}
+
+/// What becomes of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Continue,
+    Quit(u8),
+    Abort,
+}
+
+/// How often the program's side looks up: after a child stopped, a terminal taken, a signal to end.
+const TICK: Duration = Duration::from_millis(100);
+/// How long a look that nobody attends may take: a report into a pipe that nobody reads must not stay for ever.
+const UNATTENDED: Duration = Duration::from_secs(30);
+
+/// Waits until the look is over.
+pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> Ending {
+    let mut watch = Watch {
+        verdict: Verdict::Continue,
+        ready: false,
+    };
+    let began = process::now_ns();
+    loop {
+        channel.wait(child, TICK);
+        let ended = child.ended();
+        watch.listen(channel);
+        if let Some(end) = ended {
+            return Ending {
+                verdict: watch.verdict,
+                trouble: trouble(end),
+            };
+        }
+        if let Some(reason) = reason_to_end(place, Duration::from_nanos(process::now_ns() - began))
+        {
+            child.kill();
+            return Ending {
+                verdict: Verdict::Continue,
+                trouble: Some(reason),
+            };
+        }
+        place.watch_over(child);
+        if watch.ready {
+            quit::acknowledge();
+        }
+    }
+}
+
+/// Why a look that still runs must end now.
+fn reason_to_end(place: &Place, taken: Duration) -> Option<String> {
+    match place {
+        Place::Terminal(..) => {
+            process::pending_end().map(|signal| format!("{signal} waits for the program"))
+        }
+        Place::Nowhere(_) => (taken > UNATTENDED).then(|| "it took too long".to_string()),
+    }
+}
+
+/// Tells the program what the look wants.
+pub(super) fn ask(channel: &Channel, request: Request) {
+    match request {
+        Request::Continue => channel.send(b'C', 0),
+        Request::Quit(code) => channel.send(b'Q', code),
+        Request::Abort => channel.send(b'A', 0),
+    }
+}
+
+/// Tells the program that the prompt is open: the press of the key has been answered.
+pub(super) fn announce(channel: &Channel) {
+    channel.send(b'R', 0);
+}
+
+struct Watch {
+    verdict: Verdict,
+    ready: bool,
+}
+
+impl Watch {
+    fn listen(&mut self, channel: &Channel) {
+        while let Some(message) = channel.receive() {
+            match message {
+                (b'R', _) => self.ready = true,
+                (b'Q', code) => self.verdict = Verdict::Quit(code),
+                (b'A', _) => self.verdict = Verdict::Abort,
+                _ => self.verdict = Verdict::Continue,
+            }
+        }
+    }
+}
+
+fn trouble(end: End) -> Option<String> {
+    match end {
+        End::Exited(0) => None,
+        End::Exited(code) => Some(format!("a fault in sigheap (status {code})")),
+        End::Killed(libc_signal) => Some(format!("signal {libc_signal} killed it")),
+    }
+}

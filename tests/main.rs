@@ -1,0 +1,3 @@
+//! End-to-end tests, one binary: the demo server under a real terminal, and rules about the sources.
+
+mod rules;

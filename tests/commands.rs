@@ -168,6 +168,33 @@ fn a_unique_prefix_is_enough_and_enter_alone_does_nothing() {
     assert_eq!(server.command(""), "");
 }
 
+#[test]
+fn lines_can_be_completed_edited_and_called_back() {
+    let server = Launch::demo().start();
+    server.is_serving();
+    server.press_ctrl_backslash();
+    let typed = server.written();
+    server.send("gro\t");
+    server.expect_after(typed, "growth");
+    server.send("\x15top 3 --jsom\x7fn\r");
+    let answer = server.prompted(typed);
+    assert!(
+        answer.contains(r#""command":"top""#) || answer.contains(r#""command": "top""#),
+        "{answer}"
+    );
+    server.resume("c\r");
+    server.press_ctrl_backslash();
+    // The line before the last, from the look before.
+    let from = server.written();
+    server.send("\x1b[A\x1b[A\r");
+    assert_eq!(
+        server.prompted(from).lines().count(),
+        answer.lines().count()
+    );
+    let history = server.folder().join(".local/state/sigheap/history");
+    assert!(fs::read_to_string(history).is_ok_and(|lines| lines.contains("top 3 --json")));
+}
+
 /// Checks that no line is wider than the terminal.
 #[track_caller]
 fn fits(text: &str) {

@@ -4,9 +4,12 @@ use serde_json::Value;
 
 use crate::pty::{Launch, Program};
 
+/// A bound on the legitimate cache that is soon reached.
+const SMALL: [&str; 2] = ["--sessions", "100"];
+
 #[test]
 fn growth_names_the_leak_first_at_every_look() {
-    let server = Launch::demo().start();
+    let server = Launch::demo().with(SMALL).start();
     server.is_serving();
     server.fill_sessions();
     server.press_ctrl_backslash();
@@ -25,7 +28,7 @@ fn growth_names_the_leak_first_at_every_look() {
 
 #[test]
 fn without_the_leak_nothing_of_it_grows() {
-    let server = Launch::demo().with(["--leak", "none"]).start();
+    let server = Launch::demo().with(SMALL).with(["--leak", "none"]).start();
     server.is_serving();
     server.fill_sessions();
     server.press_ctrl_backslash();
@@ -38,7 +41,7 @@ fn without_the_leak_nothing_of_it_grows() {
 
 #[test]
 fn nearly_every_live_byte_has_a_type() {
-    let server = Launch::demo().start();
+    let server = Launch::demo().with(SMALL).start();
     server.is_serving();
     server.fill_sessions();
     server.press_ctrl_backslash();
@@ -64,9 +67,7 @@ fn nearly_every_live_byte_has_a_type() {
 impl Program {
     /// Waits until the bounded cache of sessions is full: from then on it does not grow.
     fn fill_sessions(&self) {
-        for _ in 0..5 {
-            self.commits();
-        }
+        self.expect_after(0, "sessions=100 ");
     }
 }
 

@@ -140,14 +140,11 @@ fn a_killed_look_costs_the_look_alone() {
 }
 
 #[test]
-fn a_stopped_look_can_be_continued() {
+fn a_stopped_look_is_woken() {
     let server = Launch::demo().start();
     let before = server.is_serving();
     server.press_ctrl_backslash();
-    let look = server.look();
-    kill(look, Signal::SIGSTOP).expect("the look is there");
-    eventually("the stop", || state(look) == Some('T'));
-    kill(look, Signal::SIGCONT).expect("the look is there");
+    kill(server.look(), Signal::SIGSTOP).expect("the look is there");
     server.command("top");
     server.resume("c\r");
     before.is_as_before(&server);
@@ -158,9 +155,7 @@ fn a_server_whose_look_is_stopped_can_be_ended() {
     let server = Launch::demo().start();
     let before = server.is_serving();
     server.press_ctrl_backslash();
-    let look = server.look();
-    kill(look, Signal::SIGSTOP).expect("the look is there");
-    eventually("the stop", || state(look) == Some('T'));
+    kill(server.look(), Signal::SIGSTOP).expect("the look is there");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended().code(), Some(0));
     assert_eq!(server.settings(), before.settings());

@@ -10,6 +10,7 @@ use super::source::{Source, Token, all};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("heap", &[]),
     ("error", &[]),
+    ("elsewhere", &[]),
     ("report", &[]),
     ("os", &[]),
     ("track", &["os"]),

@@ -93,13 +93,15 @@ fn nothing_unfinished_or_silenced_is_left() {
 #[test]
 fn unsafe_stands_in_two_rooms_alone() {
     for source in all() {
+        // `elsewhere` stands for both rooms where the agent is not supported; tests of the two rooms are unsafe as they are.
         let allowed = [
+            "agent/src/elsewhere.rs",
             "agent/src/os",
             "agent/src/track",
             "agent/tests",
             "agent/benches",
         ];
-        if !allowed.iter().any(|room| source.path.starts_with(room)) {
+        if !allowed.iter().any(|place| source.path.starts_with(place)) {
             let found = phrases(&source, &["unsafe"], |_| true);
             assert!(
                 found.is_empty(),

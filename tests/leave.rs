@@ -11,7 +11,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::process::state;
-use crate::prompt::{END, INTERRUPT, QUIT, SUSPEND};
+use crate::prompt::{COMMITTED, END, INTERRUPT, QUIT, SUSPEND};
 use crate::pty::{Launch, Program, died_of};
 use crate::screen::eventually;
 
@@ -52,18 +52,18 @@ fn abort_dies_of_sigquit_and_dumps_core() {
     let status = server.ended();
     assert!(died_of(status, Signal::SIGQUIT), "{status:?}");
     assert_eq!(server.settings(), before.settings());
-    if cores_go_to_the_folder() {
-        assert!(status.core_dumped(), "{status:?}");
-        let core = fs::read_dir(server.folder())
-            .expect("its folder")
-            .flatten()
-            .find(|entry| entry.file_name().to_string_lossy().starts_with("core"));
-        let size = core.expect("a core").metadata().expect("its size").len();
-        assert!(
-            size < 4 << 30,
-            "the tables' reservations are not part of it: {size} bytes"
-        );
+    if !cores_go_to_the_folder() {
+        eprintln!("not checked: this kernel's core_pattern keeps cores elsewhere");
+        return;
     }
+    assert!(status.core_dumped(), "{status:?}");
+    let mut files = fs::read_dir(server.folder()).expect("its folder").flatten();
+    let core = files.find(|file| file.file_name().to_string_lossy().starts_with("core"));
+    let size = core.expect("a core").metadata().expect("its size").len();
+    assert!(
+        size < 4 << 30,
+        "the tables' reservations are not part of it: {size} bytes"
+    );
 }
 
 /// With a pattern of another kind the kernel hands the core to a program or to a folder that may be missing.
@@ -195,8 +195,10 @@ fn sigterm_during_a_look_ends_it_and_the_server_flushes() {
     let server = Launch::demo().start();
     let before = server.is_serving();
     server.press_ctrl_backslash();
+    let from = server.written();
     server.signal(Signal::SIGTERM);
     assert_eq!(server.ended().code(), Some(0));
+    server.expect_after(from, COMMITTED);
     assert_eq!(server.settings(), before.settings());
 }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -40,8 +41,10 @@ fn the_prompt_works_beside_a_stream_on_standard_input() {
         .start();
     let mut input = server.input.take().expect("a pipe");
     let feeder = thread::spawn(move || {
-        // Until the server has gone.
-        while input.write_all(&log(1000)).is_ok() {}
+        // At the pace of a busy site, until the server has gone.
+        while input.write_all(&log(1000)).is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
     });
     let before = server.is_serving();
     server.press_ctrl_backslash();

@@ -9,6 +9,9 @@ use crate::screen::{Seen, eventually};
 /// The prompt.
 pub(crate) const PROMPT: &str = "(sigheap) ";
 
+/// What stands below a screenful of a long answer.
+const MORE: &str = "-- more: space, Enter for a line, q to stop --";
+
 /// Ctrl-\, Ctrl-C, Ctrl-D and Ctrl-Z, as a terminal sends them.
 pub(crate) const QUIT: &str = "\x1c";
 /// See `QUIT`.
@@ -48,13 +51,18 @@ impl Program {
     }
 
     /// Waits for a prompt that comes after `from`, and returns what stands between the end of the line typed there and
-    /// that prompt.
+    /// that prompt. A long answer is paged: it is leafed through.
     #[track_caller]
     pub(crate) fn prompted(&self, from: usize) -> String {
+        let mut pages = 0;
         self.watch.wait("prompt", |seen| {
             let (_, answer) = seen.text.get(from..)?.split_once('\n')?;
+            while pages < answer.matches(MORE).count() {
+                self.send(" ");
+                pages += 1;
+            }
             let before = answer.trim_end_matches(PROMPT);
-            (before != answer && at_prompt(seen)).then(|| before.to_owned())
+            (before != answer && at_prompt(seen)).then(|| before.replace(MORE, ""))
         })
     }
 

@@ -30,6 +30,12 @@ const DEADLOCKS: &[&str] = &[
     "panic :: set_hook",
 ];
 
+/// What may stand in such a room all the same, since it runs before the stop: the prompt is made then.
+const BEFORE_THE_STOP: &[(&str, &str)] = &[
+    ("agent/src/talk/prompt.rs", "std::env"),
+    ("agent/src/talk/prompt.rs", "env::var_os"),
+];
+
 /// What no file has: unfinished work, silenced lints, debugging left behind.
 const NOWHERE: &[&str] = &["todo !", "unimplemented !", "dbg !", "allow ("];
 
@@ -46,6 +52,7 @@ fn rooms_that_run_frozen_take_no_foreign_lock() {
         .filter(rooms)
         .filter(|source| !source.is_tests())
         .flat_map(|source| phrases(source, DEADLOCKS, |token| !token.test))
+        .filter(|found| !runs_before_the_stop(found))
         .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
@@ -139,6 +146,14 @@ fn every_file_opens_by_saying_what_it_is() {
             source.path.display()
         );
     }
+}
+
+/// Whether a message of [`phrases`] is of something that may stand where it does.
+fn runs_before_the_stop(found: &str) -> bool {
+    let is_of = |(path, phrase): &(&str, &str)| {
+        found.starts_with(&format!("{path}:")) && found.ends_with(&format!("`{phrase}`"))
+    };
+    BEFORE_THE_STOP.iter().any(is_of)
 }
 
 /// Where these phrases (tokens with a blank between) stand, as messages.

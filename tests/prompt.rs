@@ -27,7 +27,9 @@ impl Program {
     pub(crate) fn press_ctrl_backslash(&self) -> String {
         let from = self.written();
         self.send(QUIT);
-        self.prompted(from)
+        // The terminal echoes the key; no line ends with it.
+        let echoed = self.expect_after(from, "^\\");
+        self.answered(echoed)
     }
 
     /// Types a command and returns its answer.
@@ -51,12 +53,20 @@ impl Program {
     }
 
     /// Waits for a prompt that comes after `from`, and returns what stands between the end of the line typed there and
-    /// that prompt. A long answer is paged: it is leafed through.
+    /// that prompt.
     #[track_caller]
     pub(crate) fn prompted(&self, from: usize) -> String {
+        let typed = self.expect_after(from, "\n");
+        self.answered(typed)
+    }
+
+    /// Waits for a prompt that comes after `from`, and returns what stands between. A long answer is paged: it is leafed
+    /// through.
+    #[track_caller]
+    fn answered(&self, from: usize) -> String {
         let mut pages = 0;
         self.watch.wait("prompt", |seen| {
-            let (_, answer) = seen.text.get(from..)?.split_once('\n')?;
+            let answer = &seen.text[from..];
             while pages < answer.matches(MORE).count() {
                 self.send(" ");
                 pages += 1;

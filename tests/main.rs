@@ -1,0 +1,18 @@
+//! End-to-end tests, one binary: the demo server under a real terminal, and rules about the sources.
+//!
+//! - [`screen`], [`pty`], [`process`], [`prompt`]: what a test does: start, type, wait with a deadline, look at what a
+//!   terminal would show.
+//! - [`commands`], [`growth`]: what the prompt answers.
+//! - [`leave`]: every way out of a look.
+//! - [`streams`]: other standard streams, no terminal, other builds.
+//! - [`rules`]: who imports whom, what may stand where, and what the documents promise.
+
+mod commands;
+mod growth;
+mod leave;
+mod process;
+mod prompt;
+mod pty;
+mod rules;
+mod screen;
+mod streams;

@@ -28,10 +28,20 @@ pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
                 found.of = of;
                 found.believed = number;
             }
-            None if !caller.parameters.is_empty() => return,
+            None if says_of_what(&caller, found.shape) => return,
             Some(_) | None => {}
         }
     }
+}
+
+/// Whether a function names what its collection holds. A tree's helpers name only what they move about.
+fn says_of_what(function: &Function, shape: Shape) -> bool {
+    let names: &[&str] = if shape == Shape::One {
+        &["K"]
+    } else {
+        &["T", "K"]
+    };
+    names.iter().any(|name| function.parameter(name).is_some())
 }
 
 const COLLECTIONS: &[&str] = &[
@@ -58,7 +68,8 @@ fn hands_on(function: &Function, shape: Shape) -> bool {
     match shape {
         Shape::Counted | Shape::CountedItems => within(function, POINTERS),
         Shape::Items => within(function, COLLECTIONS) && !clones,
-        Shape::One | Shape::Table | Shape::Text => within(function, COLLECTIONS),
+        Shape::One => within(function, &["alloc::boxed", "alloc::collections::btree"]),
+        Shape::Table | Shape::Text => within(function, COLLECTIONS),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::forms::Shape;
 use super::function::Function;
 use super::infer::{Found, Stack};
-use super::paths::is_within;
+use super::paths::{is_library, is_within};
 
 /// A collection, or a kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +76,6 @@ const CLAIMS: &[Claim] = &[
     claim("indexmap::set", TABLE, Holder::IndexSet, 4),
 ];
 
-/// Libraries whose functions hand a buffer on; outside of them nobody is asked.
-const LIBRARIES: &[&str] = &["alloc", "core", "std", "hashbrown", "indexmap", "smallvec"];
-
 /// Modules of containers. One of another type than the buffer's holds the buffer's owner: `Vec<String>::clone`.
 const CONTAINERS: &[&str] = &["alloc", "std::collections", "hashbrown", "smallvec"];
 
@@ -88,9 +85,7 @@ pub(super) fn holder(found: &Found, stack: &mut Stack<'_>) -> Option<(Holder, us
     let mut number = found.by;
     while let Some(call) = stack.call(number) {
         let function = &*call.function;
-        let known = LIBRARIES
-            .iter()
-            .any(|library| is_within(&function.path, library));
+        let known = is_library(&function.path);
         if !known || number >= found.believed && is_stranger(function, found) {
             break;
         }

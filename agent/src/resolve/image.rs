@@ -139,7 +139,10 @@ impl Image {
         let has = |lack: fn(&Debug) -> bool| debug.is_some_and(lack);
         let shown = [
             (has(Debug::is_split), &Missing::Split),
-            (has(Debug::lacks_types), &Missing::Types),
+            (
+                has(Debug::lacks_types) && !has(Debug::is_split),
+                &Missing::Types,
+            ),
             (has(Debug::is_damaged), &Missing::Damaged),
         ];
         let shown = shown

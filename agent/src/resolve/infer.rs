@@ -90,31 +90,60 @@ impl<'a> Stack<'a> {
 }
 
 /// The type of a block of this size and alignment (bytes) that was allocated by this stack.
+///
+/// Libraries are asked from the inside out. The first function outside of them made the block, so nobody further out did:
+/// `collect` calls closures that allocate what it knows nothing of.
 pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Found> {
-    let mut fallback = None;
-    let mut number = 0;
-    while let Some(call) = stack.call(number) {
-        let function = call.function.clone();
-        if !allocates_for_others(&function.path) {
-            if let Some((shape, of, known)) = decide(&function, size, align) {
-                let mut found = Found {
-                    shape,
-                    of,
-                    size,
-                    align,
-                    by: number,
-                    believed: number,
-                    confidence: Confidence::Guess,
-                };
-                merged::mend(stack, &mut found);
-                found.confidence = confidence(stack, &found, known, function.described);
-                return Some(found);
-            }
-            fallback = fallback.or_else(|| own_value(&function, size, align, number));
+    let mut number = first_asked(stack);
+    loop {
+        let function = stack.call(number)?.function.clone();
+        if let Some((shape, of, known)) = decide(&function, size, align) {
+            let mut found = Found {
+                shape,
+                of,
+                size,
+                align,
+                by: number,
+                believed: number,
+                confidence: Confidence::Guess,
+            };
+            merged::mend(stack, &mut found);
+            found.confidence = confidence(stack, &found, known, function.described);
+            return Some(found);
+        }
+        if !paths::is_library(&function.path) {
+            return own_value(&function, size, align, number);
         }
         number += 1;
     }
-    fallback
+}
+
+/// The first call beyond those through which every allocation goes, the program's own allocator among them.
+fn first_asked(stack: &mut Stack<'_>) -> usize {
+    /// How many calls may lie inside of one of those, or between two: the body of the program's allocator.
+    const BETWEEN: usize = 8;
+    let (mut first, mut number) = (0, 0);
+    while number < first + BETWEEN {
+        match stack.call(number) {
+            Some(call) if passes_on(&call.function.path) => first = number + 1,
+            Some(_) => {}
+            None => break,
+        }
+        number += 1;
+    }
+    first
+}
+
+/// Whether a function is the agent, or one of those that stand between an allocation and the allocator.
+fn passes_on(path: &str) -> bool {
+    let modules = ["alloc::alloc", "sigheap"];
+    let shims = ["__rust_alloc", "__rust_realloc", "__rg_", "__rdl_"];
+    modules
+        .into_iter()
+        .any(|module| paths::is_within(path, module))
+        || shims
+            .into_iter()
+            .any(|shim| paths::last_segment(path).starts_with(shim))
 }
 
 /// How sure it is: less where the size could not be compared, least where inlined functions go unseen too.
@@ -124,14 +153,6 @@ fn confidence(stack: &mut Stack<'_>, found: &Found, known: bool, described: bool
         (false, false) => Confidence::Guess,
         _ => Confidence::Likely,
     }
-}
-
-/// Functions through which every allocation goes.
-fn allocates_for_others(path: &str) -> bool {
-    ["alloc::alloc", "sigheap"]
-        .into_iter()
-        .any(|module| paths::is_within(path, module))
-        || path.contains("__rust")
 }
 
 /// The first form of a function that fits, and whether the type's size is known.
@@ -158,7 +179,7 @@ fn is_unsized(name: &str) -> bool {
     name == "str" || name.starts_with("dyn ") || name.starts_with('[') && !name.contains(';')
 }
 
-/// A method, or a function generic over a type, may well allocate a value of that type, if the size is the same.
+/// A method of the program, or a function generic over a type, may well allocate a value of that type, if the size is the same.
 fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Option<Found> {
     let parameters = function.parameters.iter().map(|parameter| &parameter.of);
     let of = function
@@ -166,10 +187,7 @@ fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Optio
         .iter()
         .chain(parameters)
         .find(|of| Shape::One.fits(of, size, align) == Some(true))?;
-    let foreign = !["alloc", "core", "std", "hashbrown"]
-        .into_iter()
-        .any(|root| paths::is_within(&function.path, root));
-    foreign.then(|| Found {
+    Some(Found {
         shape: Shape::One,
         of: of.clone(),
         size,

@@ -109,6 +109,28 @@ fn a_generic_function_alone_is_likely_at_most() {
 }
 
 #[test]
+fn who_calls_the_program_back_allocates_nothing_of_it() {
+    let stack = [
+        "demo::arena::chunk",
+        "* alloc::vec::Vec::from_iter T=u64:8:8",
+        "* demo::main",
+    ];
+    assert_eq!(named(&stack, 64, 8), None);
+}
+
+#[test]
+fn the_programs_own_allocator_is_passed_over() {
+    let stack = [
+        "demo::Counting::alloc",
+        "demo::_::__rust_alloc",
+        "alloc::alloc::alloc",
+        "alloc::vec::Vec::push T=u64:8:8",
+        "* demo::main",
+    ];
+    assert_eq!(named(&stack, 64, 8), exact("Vec<u64>"));
+}
+
+#[test]
 fn texts_are_named_by_who_owns_their_bytes() {
     let owned_by = |owners: &[&'static str]| {
         let mut stack = vec![

@@ -139,10 +139,10 @@ impl<'a> Resolver<'a> {
         merged: Option<&Rc<Function>>,
     ) -> Option<(Rc<Function>, Rc<Function>)> {
         let merged = merged?.clone();
-        let inside = self.locate(site.frames.get(level)?.0.wrapping_sub(1))?.2;
-        let (_, image, return_address) = self.locate(site.frames.get(level + 1)?.0)?;
+        let (module, _, inside) = self.locate(site.frames.get(level)?.0.wrapping_sub(1))?;
+        let (caller, image, return_address) = self.locate(site.frames.get(level + 1)?.0)?;
         let target = image.call_target(return_address)?;
-        if image.is_one_function(inside, target) {
+        if module != caller || image.is_one_function(inside, target) {
             return None;
         }
         let meant = image.functions_at(target).last()?.clone();

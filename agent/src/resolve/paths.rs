@@ -50,6 +50,20 @@ pub(super) fn is_within(path: &str, module: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
+/// Whether a path is of a library whose collections allocate for whoever uses them.
+pub(super) fn is_library(path: &str) -> bool {
+    const LIBRARIES: &[&str] = &[
+        "alloc",
+        "allocator_api2",
+        "core",
+        "hashbrown",
+        "indexmap",
+        "smallvec",
+        "std",
+    ];
+    LIBRARIES.iter().any(|library| is_within(path, library))
+}
+
 /// The last segment of a path.
 pub(super) fn last_segment(path: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)

@@ -13,6 +13,6 @@ impl Agent {
 
 /// Says in the log that this target is not supported.
 pub fn install() -> Agent {
-    tracing::warn!("sigheap: not installed: it supports Linux on x86-64 with glibc");
+    tracing::warn!(target: "sigheap", "not installed: it supports Linux on x86-64 with glibc");
     Agent(())
 }

@@ -108,16 +108,20 @@ fn serve(mut looks: Looks) -> ! {
 /// Says how the look went, in the program's log, now that the program runs again. Whoever pressed the key and got no
 /// prompt must learn why even where nobody listens to the log.
 fn tell(result: Result<Ending, Failure>, took: Duration) {
+    // The log is the program's code: what it keeps must not lie in the agent's memory.
+    let _untracked = arena::untracked();
     let seconds = took.as_secs_f64();
     match result {
-        Ok(Ending { trouble: None, .. }) => tracing::info!(seconds, "sigheap: the look is over"),
+        Ok(Ending { trouble: None, .. }) => {
+            tracing::info!(target: "sigheap", seconds, "the look is over");
+        }
         Ok(Ending {
             trouble: Some(trouble),
             ..
-        }) => tracing::warn!(seconds, "sigheap: the look ended: {trouble}"),
+        }) => tracing::warn!(target: "sigheap", seconds, "the look ended: {trouble}"),
         Err(failure) => {
             process::write(2, format!("[sigheap: {failure}]\r\n").as_bytes());
-            tracing::warn!("sigheap: {failure}");
+            tracing::warn!(target: "sigheap", "{failure}");
         }
     }
 }

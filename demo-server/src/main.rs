@@ -46,7 +46,8 @@ const LINES_IN_FLIGHT: usize = 1024;
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    let _agent = sigheap::install();
+    log_to_stderr();
+    sigheap::install();
     match options::parse(std::env::args_os().skip(1)) {
         Ok(Asked::Help) => say(io::stdout(), options::HELP, ExitCode::SUCCESS),
         Ok(Asked::Run(options)) => run(&options),
@@ -58,7 +59,6 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> ExitCode {
-    log_to_stderr();
     match serve(options) {
         Ok(()) => {
             info!("ended");

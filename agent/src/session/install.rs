@@ -142,21 +142,20 @@ impl Refusal {
     fn tell(&self) {
         match self {
             Refusal::Off => {}
-            Refusal::Ignored => tracing::info!(
-                "sigheap: SIGQUIT is ignored by whoever started this program (a script's `&`, nohup); left as it is"
-            ),
+            Refusal::Ignored => {
+                tracing::info!(target: "sigheap", "SIGQUIT is ignored by whoever started this program (a script's `&`, nohup); left as it is"
+                )
+            }
             Refusal::Handled => {
-                tracing::warn!(
-                    "sigheap: the program has a handler for SIGQUIT already; it is left alone"
+                tracing::warn!(target: "sigheap", "the program has a handler for SIGQUIT already; it is left alone"
                 )
             }
             Refusal::NoRoom => {
-                tracing::warn!(
-                    "sigheap: not installed: no addresses left for its memory (ulimit -v)"
+                tracing::warn!(target: "sigheap", "not installed: no addresses left for its memory (ulimit -v)"
                 )
             }
             Refusal::System(what, error) => {
-                tracing::warn!("sigheap: not installed: {what}: {error}")
+                tracing::warn!(target: "sigheap", "not installed: {what}: {error}")
             }
         }
     }

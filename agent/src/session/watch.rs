@@ -56,7 +56,8 @@ pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> End
             };
         }
         place.watch_over(child);
-        if watch.ready {
+        // Without a terminal nobody waits for a prompt, and the press has its answer.
+        if watch.ready || !place.has_terminal() {
             quit::acknowledge();
         }
     }

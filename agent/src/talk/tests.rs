@@ -1,7 +1,7 @@
 //! How the answers about the fixture read, for people and for programs.
 
 use super::execute::first;
-use super::{Outcome, execute};
+use super::execute::{Outcome, execute};
 use crate::heap::Gap;
 use crate::query::fixture::{Asked, Book, past, snapshot};
 use crate::query::{COMMANDS, Command, View};

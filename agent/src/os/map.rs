@@ -34,11 +34,25 @@ pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
     NonNull::new(mapped.cast())
 }
 
-/// Reserves the first of `sizes` that the kernel grants.
+/// Reserves the first of `sizes` that the kernel grants and that leaves the program enough addresses: where their number
+/// is limited (`ulimit -v`), no reservation takes more than an eighth.
 pub(crate) fn reserve_first(sizes: &[usize]) -> Option<(NonNull<u8>, usize)> {
-    sizes
-        .iter()
-        .find_map(|&bytes| Some((reserve(bytes)?, bytes)))
+    let most = address_limit() / 8;
+    let modest = sizes.iter().filter(|&&bytes| bytes as u64 <= most);
+    modest
+        .copied()
+        .find_map(|bytes| Some((reserve(bytes)?, bytes)))
+}
+
+/// How many bytes of addresses this process may have.
+fn address_limit() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the kernel fills the structure. Failing, it leaves it as it is, without a limit.
+    unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
+    limit.rlim_cur
 }
 
 /// Gives a reservation back.

@@ -60,7 +60,7 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 
 /// Every live block, at a moment in which nothing is allocated, with the bookkeeper's count and bytes.
 pub(crate) fn all_blocks() -> (Vec<Block>, i64, i64) {
-    let mut blocks = Vec::with_capacity(4 << 20);
+    let mut blocks = Vec::with_capacity(1 << 18);
     for _ in 0..1000 {
         let calls = BEGUN.load(Ordering::SeqCst);
         let (count, bytes) = (BLOCKS.load(Ordering::SeqCst), BYTES.load(Ordering::SeqCst));

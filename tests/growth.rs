@@ -71,7 +71,7 @@ impl Program {
     }
 }
 
-/// Checks that types with this name changed by less than a fiftieth.
+/// Checks that types with this name changed by less than a fiftieth, or by a few: the nodes of a tree come and go.
 #[track_caller]
 fn is_flat(growth: &Value, name: &str) {
     for row in growth["rows"]
@@ -84,7 +84,10 @@ fn is_flat(growth: &Value, name: &str) {
             row["count"].as_i64().unwrap_or(0),
             row["delta_count"].as_i64().unwrap_or(0),
         );
-        assert!(delta.abs() * 50 <= count, "{name} is not flat: {row}");
+        assert!(
+            delta.abs() <= 3.max(count / 50),
+            "{name} is not flat: {row}"
+        );
     }
 }
 

@@ -182,10 +182,8 @@ fn the_keys_that_signal_belong_to_the_prompt() {
     server.send("half a line");
     server.send(INTERRUPT);
     server.prompted(from);
-    for keys in [SUSPEND, INTERRUPT] {
-        server.send(keys);
-        assert!(!server.command("top 1").is_empty(), "after {keys:?}");
-    }
+    server.send(SUSPEND);
+    assert!(server.command("top 1").contains("total"));
     server.resume("c\r");
     before.is_as_before(&server);
 }

@@ -76,11 +76,6 @@ impl Program {
         })
     }
 
-    /// Whether the cursor stands behind an empty prompt.
-    pub(crate) fn is_at_prompt(&self) -> bool {
-        at_prompt(&self.watch.seen())
-    }
-
     /// Leaves the prompt in this way and waits until the program is seen to work.
     #[track_caller]
     pub(crate) fn resume(&self, keys: &str) {
@@ -122,15 +117,18 @@ impl Handover {
     /// Waits until the server works with the terminal in its hands, leaving every prompt that still opens.
     #[track_caller]
     pub(crate) fn comes_back(&self, program: &Program) {
-        let from = program.written();
-        let mut left = from;
+        let mut left = program.written();
+        let mut answered = None;
         eventually("the server at work, no prompt open", || {
-            let text = program.watch.seen().text.clone();
-            if text[left..].contains(PROMPT) && program.is_at_prompt() {
-                left = text.len();
+            let seen = program.watch.seen();
+            let (written, open) = (seen.text.len(), at_prompt(&seen));
+            let commits = seen.text[left..].contains(COMMITTED);
+            drop(seen);
+            if open && answered != Some(written) {
                 program.send("c\r");
+                (left, answered) = (written, Some(written));
             }
-            text[left..].contains(COMMITTED) && !program.is_at_prompt()
+            commits && !open
         });
         self.is_as_before(program);
     }

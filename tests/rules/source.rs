@@ -39,6 +39,17 @@ impl Source {
         self.modules()?.into_iter().next()
     }
 
+    /// Names of the modules in files of their own that only tests see.
+    pub(super) fn modules_of_tests(&self) -> Vec<String> {
+        let tokens = self.tokens();
+        let ends = (2..tokens.len()).filter(|end| tokens[*end].text == ";");
+        let opened = ends.filter_map(|end| opened_module(&tokens[..end]));
+        opened
+            .filter(|(_, test)| *test)
+            .map(|(name, _)| name)
+            .collect()
+    }
+
     /// Whether the whole file is tests.
     pub(super) fn is_tests(&self) -> bool {
         self.path

@@ -178,6 +178,8 @@ fn take(terminal: &Terminal, settings: &Settings) {
 /// Ends with the program: the kernel tells when the program's agent dies, and whoever has the terminal gives it back.
 fn die_with(program: u32, has_terminal: bool) {
     set_handler(libc::SIGUSR1, orphaned as *const () as usize);
+    // Where the program leads its session, its end hangs the terminal up, which is the first the look hears of it.
+    set_handler(libc::SIGHUP, orphaned as *const () as usize);
     PROGRAM_GROUP.store(0, Ordering::SeqCst);
     if has_terminal {
         // SAFETY: asks the group of a process by id.

@@ -1,7 +1,8 @@
 //! The prompt: lines read and answered until one of them leaves.
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -47,6 +48,7 @@ impl Prompt {
         let colour = !plain && !no_color;
         let mut editor = if plain { None } else { editor(colour) };
         if let (Some(editor), Some(history)) = (&mut editor, history) {
+            make_folder(history);
             // A history that is not there yet, or not readable, is an empty one.
             _ = editor.load_history(history);
         }
@@ -161,6 +163,13 @@ impl Host for Leaving<'_> {
     fn request(&mut self, request: Request) {
         self.asked = true;
         self.host.request(request);
+    }
+}
+
+/// What was typed is the user's own affair, and so is the folder. Without it there is no history, and all else works.
+fn make_folder(history: &Path) {
+    if let Some(folder) = history.parent() {
+        _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     }
 }
 

@@ -29,7 +29,7 @@ impl Block {
     }
 }
 
-/// An address in the frozen program. Never a pointer: what lies there is read through [`Memory`](super::Memory).
+/// An address in the frozen program. Never a pointer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(pub u64);
 

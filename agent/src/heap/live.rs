@@ -1,15 +1,7 @@
-//! The traits that the live side implements: the bytes of the heap, the bytes of object files, and acting on the program.
+//! The traits that the live side implements: the bytes of object files, and acting on the program.
 
 use std::io;
 use std::path::Path;
-
-use super::Address;
-
-/// The frozen program's memory. No address is believed: what cannot be read is left out.
-pub trait Memory {
-    /// Copies bytes from `address` on and returns how many came before the first unreadable or untouched page.
-    fn read(&self, address: Address, into: &mut [u8]) -> usize;
-}
 
 /// The bytes of object files.
 pub trait Files {

@@ -13,7 +13,7 @@ mod snapshot;
 
 pub use block::{Address, Birth, Block};
 pub use gap::Gap;
-pub use live::{Files, Host, Memory, Request};
+pub use live::{Files, Host, Request};
 pub use module::Module;
 pub use name::{Confidence, Frame, Names, TypeName};
 pub use site::{Marks, Site, SiteId};

@@ -164,6 +164,10 @@ fn decide(function: &Function, size: u64, align: u64) -> Option<(Shape, Rc<Type>
             Some(of) => of.clone(),
             None => Rc::new(Type::default()),
         };
+        // A byte in a box of its own is next to never meant, a text or a slice of one byte often is.
+        if shape == Shape::One && &*of.name == "u8" {
+            continue;
+        }
         match shape.fits(&of, size, align) {
             Some(true) => return Some((shape, of, true)),
             Some(false) => {}

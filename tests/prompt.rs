@@ -4,7 +4,7 @@ use nix::sys::termios::{LocalFlags, Termios};
 use serde_json::Value;
 
 use crate::pty::Program;
-use crate::screen::{Seen, eventually};
+use crate::screen::Seen;
 
 /// The prompt.
 pub(crate) const PROMPT: &str = "(sigheap) ";
@@ -119,16 +119,13 @@ impl Handover {
     pub(crate) fn comes_back(&self, program: &Program) {
         let mut left = program.written();
         let mut answered = None;
-        eventually("the server at work, no prompt open", || {
-            let seen = program.watch.seen();
-            let (written, open) = (seen.text.len(), at_prompt(&seen));
-            let commits = seen.text[left..].contains(COMMITTED);
-            drop(seen);
+        program.watch.wait("commit, with no prompt open", |seen| {
+            let (written, open) = (seen.text.len(), at_prompt(seen));
             if open && answered != Some(written) {
                 program.send("c\r");
                 (left, answered) = (written, Some(written));
             }
-            commits && !open
+            (!open && seen.text[left..].contains(COMMITTED)).then_some(())
         });
         self.is_as_before(program);
     }

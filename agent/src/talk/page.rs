@@ -52,14 +52,12 @@ enum More {
 }
 
 fn ask(terminal: &mut dyn Terminal) -> io::Result<More> {
-    terminal.write_all(ASK.as_bytes())?;
-    terminal.flush()?;
     let more = loop {
-        match terminal.key() {
+        match terminal.key(ASK) {
             Ok(b' ' | b'f') => break More::Screen,
             Ok(b'\r' | b'\n' | b'j') => break More::Line,
             Ok(b'q' | b'Q' | CTRL_C | CTRL_D | ESCAPE | CTRL_BACKSLASH) => break More::Nothing,
-            Ok(_) => {}
+            Ok(_) => terminal.write_all(CLEAR)?,
             // Without keys to wait for, all of it is better than none.
             Err(_) => break More::Screen,
         }
@@ -103,7 +101,8 @@ pub(super) mod tests {
             self.size
         }
 
-        fn key(&mut self) -> io::Result<u8> {
+        fn key(&mut self, ask: &str) -> io::Result<u8> {
+            self.write_all(ask.as_bytes())?;
             self.typed
                 .pop_front()
                 .ok_or(io::ErrorKind::UnexpectedEof.into())
@@ -129,7 +128,10 @@ pub(super) mod tests {
     #[test]
     fn keys_turn_the_pages() {
         let text = "a\nb\nc\nd\ne\nf\ng\nh\n";
-        assert_eq!(shown(text, "x q"), "a\nb\nc\n[more]|d\ne\nf\n[more]|");
+        assert_eq!(
+            shown(text, "x q"),
+            "a\nb\nc\n[more]|[more]|d\ne\nf\n[more]|"
+        );
         assert_eq!(shown(text, "\rq"), "a\nb\nc\n[more]|d\n[more]|");
         assert_eq!(shown(text, "").matches('\n').count(), 8);
     }

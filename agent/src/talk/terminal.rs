@@ -9,11 +9,11 @@ pub(crate) trait Terminal: Read + Write {
     /// Columns and rows, as they are now; zeros where they cannot be told.
     fn size(&self) -> (u16, u16);
 
-    /// One key, without Enter and without echo. The mode is as before when it returns.
+    /// Asks, and gives one key, without Enter and without echo. The mode is as before when it returns.
     ///
     /// # Errors
     /// Those of the terminal; the end of its input is [`io::ErrorKind::UnexpectedEof`].
-    fn key(&mut self) -> io::Result<u8>;
+    fn key(&mut self, ask: &str) -> io::Result<u8>;
 }
 
 /// The process's controlling terminal. It writes at once: a prompt that stands in a buffer is none.
@@ -25,11 +25,14 @@ impl Terminal for Tty<'_> {
         self.0.size()
     }
 
-    fn key(&mut self) -> io::Result<u8> {
+    fn key(&mut self, ask: &str) -> io::Result<u8> {
         let before = self.0.settings()?;
         self.0.set(&before.for_keys());
         let mut key = [0];
-        let read = self.read_exact(&mut key);
+        // Asked only now: a key that came sooner would be echoed.
+        let read = self
+            .write_all(ask.as_bytes())
+            .and_then(|()| self.read_exact(&mut key));
         self.0.set(&before);
         read.map(|()| key[0])
     }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
 
 use super::process;
 
@@ -121,11 +122,18 @@ pub(crate) fn group() -> i32 {
     unsafe { libc::getpgrp() }
 }
 
-/// Whether the leader of this process's group has ended: a shell that died of the same key, whose parent is about to
-/// take the terminal back.
+/// Whether the leader of this process's group has ended and took with it the way to the terminal: a script's shell that
+/// died of the same key, whose own parent is about to take the terminal back.
+///
+/// In a pipeline the leader is a neighbour. Its end means nothing as long as the parent, the shell that waits for the
+/// whole pipeline, lives in this session.
 pub(crate) fn leader_is_gone() -> bool {
     let leader = group();
     if leader as u32 == process::pid() {
+        return false;
+    }
+    std::thread::sleep(A_SHELLS_DEATH);
+    if parent_is_of_this_session() {
         return false;
     }
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{leader}/stat")) else {
@@ -134,6 +142,15 @@ pub(crate) fn leader_is_gone() -> bool {
     // The name in parentheses may hold anything; the state follows the last one.
     stat.rsplit_once(") ")
         .is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+/// How long a shell may take to die of a key that this process saw at the same moment.
+const A_SHELLS_DEATH: Duration = Duration::from_millis(5);
+
+/// A process whose parent has ended is adopted by one of another session.
+fn parent_is_of_this_session() -> bool {
+    // SAFETY: asks by number; a failure (the parent is in another namespace) is no session of ours.
+    unsafe { libc::getsid(libc::getppid()) == libc::getsid(0) }
 }
 
 /// What stands at one of the standard descriptors.

@@ -196,7 +196,10 @@ fn notes(shown: &[&Change], meant: usize, all: usize) -> Vec<String> {
     let left = meant - shown.len();
     if left > 0 {
         let left = count(left as u64, "type");
-        notes.push(format!("{left} not shown: `growth {meant}` shows them"));
+        let flag = if meant == all { " --all" } else { "" };
+        notes.push(format!(
+            "{left} not shown: `growth {meant}{flag}` shows them"
+        ));
     }
     if all > meant {
         let rest = count((all - meant) as u64, "type");

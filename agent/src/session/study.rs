@@ -64,7 +64,11 @@ fn study(
             prompt.run(&mut view, &mut Tty(terminal), &mut Asks(channel));
         }
         (Place::Nowhere(why), _) => {
-            process::write(2, format!("sigheap: {why}; in short:\n").as_bytes());
+            view.frozen = false;
+            process::write(
+                2,
+                format!("sigheap: SIGQUIT; {why}, so in short:\n").as_bytes(),
+            );
             process::write(2, talk::report_short(&mut view).as_bytes());
         }
         // The terminal went away between the two looks at it.

@@ -30,6 +30,10 @@ impl Pause {
         };
         while pause.ask_new_threads()? {
             pause.wait_until(|| elapsed() >= deadline);
+            // Threads that cannot be stopped may go on making others for ever.
+            if elapsed() >= deadline {
+                break;
+            }
         }
         pause.took = elapsed();
         Ok(pause)

@@ -77,15 +77,16 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
             let pause = place.has_terminal().then_some(pause);
             let ending = watch::until_over(&child, &channel, &place);
             place.restore(child.id);
-            if let Some(trouble) = &ending.trouble {
-                place.say(&format!("the look ended: {trouble}; the program goes on"));
-            }
             match ending.verdict {
                 Verdict::Continue => {}
                 Verdict::Quit(code) => process::end(code),
                 Verdict::Abort => process::die_of_quit(),
             }
+            // First the program, then the news: a terminal that stands still must not hold it.
             drop(pause);
+            if let Some(trouble) = &ending.trouble {
+                place.say(&format!("the look ended: {trouble}; the program goes on"));
+            }
             Ok(ending)
         }
     }

@@ -12,11 +12,18 @@ pub trait Files {
 /// What a command can do beyond answering.
 pub trait Host {
     /// Asks for something to happen when the look is over, or at once where that is possible.
-    fn request(&mut self, request: Request);
+    ///
+    /// # Errors
+    /// [`Untold`] where the program could not be told.
+    fn request(&mut self, request: Request) -> Result<(), Untold>;
 }
 
-/// What the look asks of the program.
+/// The program could not be told: it is gone, or does not listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untold;
+
+/// What the look asks of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Resume as if nothing had happened.
     Continue,

@@ -6,6 +6,7 @@
 mod block;
 mod gap;
 mod live;
+mod mode;
 mod module;
 mod name;
 mod site;
@@ -13,7 +14,8 @@ mod snapshot;
 
 pub use block::{Address, Birth, Block};
 pub use gap::Gap;
-pub use live::{Files, Host, Request};
+pub use live::{Files, Host, Request, Untold};
+pub use mode::{Mode, NoMode};
 pub use module::Module;
 pub use name::{Confidence, Frame, Names, TypeName};
 pub use site::{Marks, Site, SiteId};

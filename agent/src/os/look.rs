@@ -49,19 +49,23 @@ pub(crate) fn leave(code: u8) -> ! {
     process::end(code)
 }
 
-/// A pipe from the copy to the program, for short messages of one kind byte and one argument byte.
+/// From the copy to the program: messages of a kind byte and some content, each arriving whole or not at all.
 #[derive(Debug)]
 pub(crate) struct Channel {
     read: i32,
     write: i32,
 }
 
+/// The longest content of a message, in bytes.
+pub(crate) const LONGEST: usize = 4096;
+
 impl Channel {
     /// Opened before the copy is made, so that both have it.
     pub(crate) fn open() -> io::Result<Self> {
         let mut ends = [-1; 2];
+        let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: the kernel writes two descriptors.
-        if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } != 0 {
+        if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) } != 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(Channel {
@@ -70,17 +74,36 @@ impl Channel {
         })
     }
 
-    /// Says something to the program.
-    pub(crate) fn send(&self, kind: u8, argument: u8) {
-        process::write(self.write, &[kind, argument]);
+    /// Says something to the program. False if the content is longer than [`LONGEST`], or more waits to be read than
+    /// the kernel keeps: then nothing was said.
+    #[must_use]
+    pub(crate) fn send(&self, kind: u8, content: &[u8]) -> bool {
+        if content.len() > LONGEST {
+            return false;
+        }
+        let mut message = [0; 1 + LONGEST];
+        message[0] = kind;
+        message[1..=content.len()].copy_from_slice(content);
+        let length = 1 + content.len();
+        // SAFETY: the buffer holds that many bytes.
+        let sent = unsafe {
+            libc::send(
+                self.write,
+                message.as_ptr().cast(),
+                length,
+                libc::MSG_NOSIGNAL,
+            )
+        };
+        sent == length as isize
     }
 
-    /// What the copy has said and nobody has read yet.
-    pub(crate) fn receive(&self) -> Option<(u8, u8)> {
-        let mut message = [0u8; 2];
-        // SAFETY: two bytes are read into two bytes. Writes of two bytes to a pipe are whole.
-        let read = unsafe { libc::read(self.read, message.as_mut_ptr().cast(), message.len()) };
-        (read == 2).then_some((message[0], message[1]))
+    /// What the copy has said and nobody has read yet. The content is the reader's to check.
+    pub(crate) fn receive(&self) -> Option<(u8, Vec<u8>)> {
+        let mut message = [0u8; 1 + LONGEST];
+        // SAFETY: at most as many bytes are written as the buffer holds; the kernel keeps messages apart.
+        let read = unsafe { libc::recv(self.read, message.as_mut_ptr().cast(), message.len(), 0) };
+        let (kind, content) = message.get(..usize::try_from(read).ok()?)?.split_first()?;
+        Some((*kind, content.to_vec()))
     }
 
     /// Sleeps until the copy says something or ends, a signal comes, or the limit is over.

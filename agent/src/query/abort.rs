@@ -20,7 +20,7 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(view: &mut View<'_>, _: &Typed, host: &mut dyn Host) -> Result<Report, Error> {
-    host.request(Request::Abort);
+    host.request(Request::Abort)?;
     Ok(Report {
         command: COMMAND.name,
         head: vec![format!("Aborting {}.", view.snapshot.program)],

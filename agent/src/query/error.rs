@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::command::find;
-use crate::heap::Address;
+use crate::heap::{Address, Untold};
 
 /// Why a command could not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,14 @@ pub(crate) enum Error {
         /// The command.
         command: &'static str,
     },
+    /// The program could not be told what was asked of it.
+    Untold,
+}
+
+impl From<Untold> for Error {
+    fn from(_: Untold) -> Self {
+        Error::Untold
+    }
 }
 
 impl Error {
@@ -104,6 +112,7 @@ impl Error {
                 "in the program: #[global_allocator] static HEAP: sigheap::Heap = sigheap::Heap::system();"
                     .to_owned(),
             ),
+            Error::Untold => Some("Ctrl-\\ ends this look, and the program goes on".to_owned()),
         }
     }
 }
@@ -124,6 +133,7 @@ impl fmt::Display for Error {
                 f,
                 "`{command}` cannot answer: the program does not allocate through sigheap::Heap"
             ),
+            Error::Untold => f.write_str("the program could not be told"),
         }
     }
 }

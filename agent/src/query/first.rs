@@ -62,7 +62,9 @@ fn notes(view: &mut View<'_>, objects: &[Object], gaps: usize) -> Vec<String> {
 fn top(view: &mut View<'_>) -> Report {
     struct Nobody;
     impl Host for Nobody {
-        fn request(&mut self, _: crate::heap::Request) {}
+        fn request(&mut self, _: crate::heap::Request) -> Result<(), crate::heap::Untold> {
+            Err(crate::heap::Untold)
+        }
     }
     let rows = [TYPES.to_owned()];
     let answer = find("top").and_then(|top| top.answer(view, &rows, &mut Nobody));

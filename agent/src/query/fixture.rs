@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::heap::{
     Address, Birth, Block, Confidence, Frame, Gap, Host, Marks, MemorySplit, Names, Request, Site,
-    SiteId, Snapshot, Thread, Tracking, TypeName,
+    SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
 };
 
 /// Site 1 allocates `Arc<CacheEntity>`, 2 `String`, 3 `Vec<u64>` of several sizes, 4 what nobody can name.
@@ -164,8 +164,9 @@ fn name(full: &str, short: &str, payload: &[&str], confidence: Confidence) -> Ty
 pub(crate) struct Asked(pub(crate) Vec<Request>);
 
 impl Host for Asked {
-    fn request(&mut self, request: Request) {
+    fn request(&mut self, request: Request) -> Result<(), Untold> {
         self.0.push(request);
+        Ok(())
     }
 }
 

@@ -38,7 +38,7 @@ fn run(view: &mut View<'_>, typed: &Typed, host: &mut dyn Host) -> Result<Report
             .parse()
             .map_err(|_| typed.wrong(format!("`{word}` is no exit code from 0 to 255")))?,
     };
-    host.request(Request::Quit(code));
+    host.request(Request::Quit(code))?;
     Ok(Report {
         command: COMMAND.name,
         head: vec![format!(

@@ -20,7 +20,7 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 fn run(view: &mut View<'_>, _: &Typed, host: &mut dyn Host) -> Result<Report, Error> {
-    host.request(Request::Continue);
+    host.request(Request::Continue)?;
     Ok(Report {
         command: COMMAND.name,
         head: vec![format!("Resuming {}.", view.snapshot.program)],

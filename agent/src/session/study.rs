@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::place::Place;
 use super::watch;
 use crate::capture::{self, Frozen};
-use crate::heap::{Host, Request};
+use crate::heap::{Host, Request, Untold};
 use crate::os::look::{self, Channel};
 use crate::os::shared::Shared;
 use crate::os::{files::Mapped, process};
@@ -80,7 +80,7 @@ fn study(
 struct Asks<'a>(&'a Channel);
 
 impl Host for Asks<'_> {
-    fn request(&mut self, request: Request) {
-        watch::ask(self.0, request);
+    fn request(&mut self, request: Request) -> Result<(), Untold> {
+        watch::ask(self.0, request).then_some(()).ok_or(Untold)
     }
 }

@@ -73,18 +73,19 @@ fn reason_to_end(place: &Place, taken: Duration) -> Option<String> {
     }
 }
 
-/// Tells the program what the look wants.
-pub(super) fn ask(channel: &Channel, request: Request) {
+/// Tells the program what the look wants. False where it could not be said.
+pub(super) fn ask(channel: &Channel, request: Request) -> bool {
     match request {
-        Request::Continue => channel.send(b'C', 0),
-        Request::Quit(code) => channel.send(b'Q', code),
-        Request::Abort => channel.send(b'A', 0),
+        Request::Continue => channel.send(b'C', &[]),
+        Request::Quit(code) => channel.send(b'Q', &[code]),
+        Request::Abort => channel.send(b'A', &[]),
     }
 }
 
 /// Tells the program that the prompt is open: the press of the key has been answered.
 pub(super) fn announce(channel: &Channel) {
-    channel.send(b'R', 0);
+    // Unsaid, the presses of a user who sees the prompt count as unanswered: the third ends the program.
+    let _said = channel.send(b'R', &[]);
 }
 
 struct Watch {
@@ -94,12 +95,14 @@ struct Watch {
 
 impl Watch {
     fn listen(&mut self, channel: &Channel) {
-        while let Some(message) = channel.receive() {
-            match message {
+        while let Some((kind, content)) = channel.receive() {
+            match (kind, &content[..]) {
                 (b'R', _) => self.ready = true,
-                (b'Q', code) => self.verdict = Verdict::Quit(code),
+                (b'C', _) => self.verdict = Verdict::Continue,
+                (b'Q', &[code]) => self.verdict = Verdict::Quit(code),
                 (b'A', _) => self.verdict = Verdict::Abort,
-                _ => self.verdict = Verdict::Continue,
+                // From a copy that has gone wrong.
+                _ => {}
             }
         }
     }

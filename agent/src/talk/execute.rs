@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::parse::{Line, Redirection};
 use super::{Error, file};
-use crate::heap::Host;
+use crate::heap::{Host, Request, Untold};
 use crate::query::{View, find, first_screen};
 use crate::render::{Style, error_text, json, json_error, text};
 
@@ -128,7 +128,9 @@ fn wants_json(words: &[String]) -> bool {
 struct Nobody;
 
 impl Host for Nobody {
-    fn request(&mut self, _: crate::heap::Request) {}
+    fn request(&mut self, _: Request) -> Result<(), Untold> {
+        Err(Untold)
+    }
 }
 
 #[cfg(test)]

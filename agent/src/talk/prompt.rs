@@ -14,7 +14,7 @@ use super::complete::Words;
 use super::execute::{execute, first, guarded};
 use super::page::page;
 use super::{Error, Terminal};
-use crate::heap::{Host, Request};
+use crate::heap::{Host, Request, Untold};
 use crate::query::View;
 use crate::render::Style;
 
@@ -69,7 +69,8 @@ impl Prompt {
     ) {
         let mut leaving = Leaving { host, asked: false };
         if self.talk(view, terminal, &mut leaving).is_err() && !leaving.asked {
-            leaving.request(Request::Continue);
+            // Unheard, the end of the look says the same.
+            let _heard = leaving.request(Request::Continue);
         }
     }
 
@@ -160,9 +161,10 @@ struct Leaving<'a> {
 }
 
 impl Host for Leaving<'_> {
-    fn request(&mut self, request: Request) {
+    fn request(&mut self, request: Request) -> Result<(), Untold> {
+        self.host.request(request)?;
         self.asked = true;
-        self.host.request(request);
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::capture::Frozen;
-use crate::heap::Gap;
+use crate::heap::{Gap, Settings};
 use crate::os::clone::{self, Side};
 use crate::os::look::Channel;
 use crate::os::shared::Shared;
@@ -35,6 +35,8 @@ struct Looks {
     number: u32,
     /// The counts of the last look, for `growth`.
     counts: Shared,
+    /// What the user has set at the prompt.
+    settings: Settings,
     /// Where lines typed at the prompt are kept, if there is a home.
     history: Option<PathBuf>,
     /// What install could not do.
@@ -71,12 +73,13 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
         hints: place.hints(),
     };
     match clone::process().map_err(Failure::Clone)? {
-        Side::Copy => study::run(frozen, &place, prompt, &channel, &looks.counts),
+        Side::Copy => study::run(frozen, &place, prompt, &channel, looks),
         Side::Program(child) => {
             // At the terminal the program waits for the user; without one there is nobody to wait for.
             let pause = place.has_terminal().then_some(pause);
             let ending = watch::until_over(&child, &channel, &place);
             place.restore(child.id);
+            looks.settings = ending.settings.unwrap_or(looks.settings);
             match ending.verdict {
                 Verdict::Continue => {}
                 Verdict::Quit(code) => process::end(code),

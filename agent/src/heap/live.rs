@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use super::Settings;
+
 /// The bytes of object files.
 pub trait Files {
     /// The whole content of a file, for as long as the look lasts.
@@ -31,4 +33,16 @@ pub enum Request {
     Quit(u8),
     /// Die of SIGQUIT, with a core where the limits allow one.
     Abort,
+    /// Remember these settings of the prompt for the looks to come.
+    Remember(Settings),
+}
+
+impl Request {
+    /// Whether the look is over with it.
+    pub fn leaves(&self) -> bool {
+        match self {
+            Request::Continue | Request::Quit(_) | Request::Abort => true,
+            Request::Remember(_) => false,
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod live;
 mod mode;
 mod module;
 mod name;
+mod settings;
 mod site;
 mod snapshot;
 
@@ -18,5 +19,6 @@ pub use live::{Files, Host, Request, Untold};
 pub use mode::{Mode, NoMode};
 pub use module::Module;
 pub use name::{Confidence, Frame, Names, TypeName};
+pub use settings::{SETTINGS, Setting, Settings};
 pub use site::{Marks, Site, SiteId};
 pub use snapshot::{MemorySplit, Snapshot, Thread, Tracking};

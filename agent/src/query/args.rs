@@ -113,7 +113,7 @@ fn read_flag(
         ([], None) => Ok((flag.name, String::new())),
         ([], Some(_)) => Err(wrong(format!("{name} takes no value"))),
         (values, given) => match given.or_else(next) {
-            Some(value) if values.contains(&value.as_str()) => Ok((flag.name, value)),
+            Some(value) if flag.takes(&value) => Ok((flag.name, value)),
             _ => Err(wrong(format!("{name} takes {}", values.join(" or ")))),
         },
     }

@@ -142,6 +142,10 @@ pub(crate) enum Kind {
     Number,
     /// The name of a command.
     Command,
+    /// The name of a setting.
+    Setting,
+    /// What the setting before it may be set to.
+    SettingValue,
 }
 
 /// A flag.
@@ -149,13 +153,19 @@ pub(crate) enum Kind {
 pub(crate) struct Flag {
     /// With its dashes.
     pub(crate) name: &'static str,
-    /// The values it takes; none for one that stands alone.
+    /// The values it takes; none for one that stands alone. One in capitals stands for any value: `EXPR`.
     pub(crate) values: &'static [&'static str],
     /// What it does.
     pub(crate) help: &'static str,
 }
 
 impl Flag {
+    /// Whether it takes this value.
+    pub(crate) fn takes(&self, value: &str) -> bool {
+        let allows = |allowed: &&str| *allowed == value || stands_for_any(allowed);
+        self.values.iter().any(allows)
+    }
+
     /// How it is typed.
     pub(crate) fn usage(&self) -> String {
         if self.values.is_empty() {
@@ -164,6 +174,11 @@ impl Flag {
             format!("{} {}", self.name, self.values.join("|"))
         }
     }
+}
+
+/// Whether a value in a declaration stands for any: it is in capitals.
+pub(crate) fn stands_for_any(value: &str) -> bool {
+    value.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 /// A line that runs.

@@ -65,7 +65,7 @@ struct Ask {
 }
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
-    let ask = Ask::read(typed)?;
+    let ask = Ask::read(view, typed)?;
     let subject = view.subject(&ask.pattern)?;
     let types = view.types();
     let mut blocks = blocks(view, &types, &subject);
@@ -98,14 +98,14 @@ static COLUMNS: [Column; 8] = [
 ];
 
 impl Ask {
-    fn read(typed: &Typed) -> Result<Self, Error> {
+    fn read(view: &View<'_>, typed: &Typed) -> Result<Self, Error> {
         let (rows, pattern) = typed.split_number();
         if pattern.is_empty() {
             return Err(typed.wrong("which type?"));
         }
         Ok(Ask {
             pattern,
-            rows: rows.unwrap_or(20),
+            rows: view.rows(rows, 20),
             by_age: typed.value("--by") == Some("age"),
             full: typed.full(),
         })

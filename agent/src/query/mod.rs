@@ -21,6 +21,7 @@ mod list;
 mod panic;
 mod quit;
 mod resume;
+mod set;
 mod sites;
 mod top;
 mod r#where;
@@ -31,7 +32,7 @@ pub(crate) mod fixture;
 mod tests;
 
 pub(crate) use args::{COMMON, Typed};
-pub(crate) use command::{Argument, Command, Example, Flag, Kind, Need, find};
+pub(crate) use command::{Argument, Command, Example, Flag, Kind, Need, find, stands_for_any};
 pub(crate) use error::Error;
 pub(crate) use first::first_screen;
 pub(crate) use view::View;
@@ -45,6 +46,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &growth::COMMAND,
     &sites::COMMAND,
     &r#where::COMMAND,
+    &set::COMMAND,
     &resume::COMMAND,
     &quit::COMMAND,
     &abort::COMMAND,

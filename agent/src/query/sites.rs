@@ -50,8 +50,6 @@ pub(crate) static COMMAND: Command = Command {
     ..Command::PLAIN
 };
 
-/// Own frames below a row.
-const FRAMES: usize = 4;
 /// Types named in a row.
 const TYPES: usize = 3;
 
@@ -113,7 +111,7 @@ impl Ask {
         };
         Ok(Ask {
             subject,
-            rows: rows.unwrap_or(10),
+            rows: view.rows(rows, 10),
             full: typed.full(),
         })
     }
@@ -170,7 +168,11 @@ fn row(view: &mut View<'_>, types: &Types, sum: &Sum, full: bool) -> Row {
     if sum.kinds.len() > TYPES {
         named.push(Value::Text(format!("{} more", sum.kinds.len() - TYPES)));
     }
-    let most = if full { ALL } else { FRAMES };
+    let most = if full {
+        ALL
+    } else {
+        view.settings.frames as usize
+    };
     Row {
         below: lines(&stack, view.site(sum.site), most, full),
         ..Row::new([

@@ -88,6 +88,30 @@ fn leaving_is_asked_of_the_host() {
 }
 
 #[test]
+fn settings_are_changed_and_handed_to_the_program() {
+    let (snapshot, mut book) = (snapshot(), Book::default());
+    let mut view = View::new(&snapshot, &mut book, None);
+    let mut host = Asked::default();
+    let set = ask(&mut view, "set", &mut host).expect("it lists them");
+    assert_eq!(set.rows.len(), crate::heap::SETTINGS.len());
+    assert!(host.0.is_empty(), "looking changes nothing");
+    ask(&mut view, "set rows 1", &mut host).expect("it is set");
+    assert_eq!(view.settings.rows, Some(1));
+    assert_eq!(host.0, [Request::Remember(view.settings)]);
+    assert!(!Request::Remember(view.settings).leaves());
+    let rows = |report: Report| report.rows.len();
+    assert_eq!(ask(&mut view, "top", &mut host).map(rows), Ok(1));
+    assert_eq!(ask(&mut view, "top 3", &mut host).map(rows), Ok(3));
+    for line in ["set row", "set names", "set w"] {
+        let one = ask(&mut view, line, &mut host).map(rows);
+        assert_eq!(one, Ok(1), "{line}");
+    }
+    for line in ["set colr off", "set rows none", "set width 12", "set x"] {
+        ask(&mut view, line, &mut host).expect_err(line);
+    }
+}
+
+#[test]
 fn the_heap_is_named_once_a_look() {
     let (snapshot, mut book) = (snapshot(), Book::default());
     let mut view = View::new(&snapshot, &mut book, None);

@@ -51,7 +51,7 @@ struct Ask {
 }
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
-    let ask = Ask::read(typed)?;
+    let ask = Ask::read(view, typed)?;
     let types = view.types();
     let mut kinds: Vec<&Kind> = types.kinds.iter().collect();
     if ask.by_count {
@@ -83,13 +83,13 @@ static COLUMNS: [Column; 9] = [
 ];
 
 impl Ask {
-    fn read(typed: &Typed) -> Result<Self, Error> {
+    fn read(view: &View<'_>, typed: &Typed) -> Result<Self, Error> {
         let (rows, rest) = typed.split_number();
         if !rest.is_empty() {
             return Err(typed.wrong(format!("`{rest}` is no number of rows")));
         }
         Ok(Ask {
-            rows: rows.unwrap_or(20),
+            rows: view.rows(rows, 20),
             by_count: typed.value("--by") == Some("count"),
             full: typed.full(),
         })

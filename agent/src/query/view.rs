@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Error;
 use super::pattern::{Pattern, whole_or_payload};
 use super::types::{Past, Types};
-use crate::heap::{Address, Block, Gap, Names, Site, SiteId, Snapshot};
+use crate::heap::{Address, Block, Gap, Names, Settings, Site, SiteId, Snapshot};
 use crate::report::{Capture, Object, Value};
 use crate::trend::Counts;
 
@@ -20,6 +20,8 @@ pub(crate) struct View<'a> {
     pub(crate) paused: Duration,
     /// Whether the program stands still.
     pub(crate) frozen: bool,
+    /// What the user has set at the prompt.
+    pub(crate) settings: Settings,
     past: Option<&'a Counts>,
     /// What the numbered rows of the last answer stand for.
     objects: Vec<Object>,
@@ -40,12 +42,19 @@ impl<'a> View<'a> {
             names,
             paused: Duration::ZERO,
             frozen: true,
+            settings: Settings::default(),
             past,
             objects: Vec::new(),
             counts: None,
             types: None,
             past_types: None,
         }
+    }
+
+    /// How many rows a table gets: as many as were asked for, else as was set, else the command's own number.
+    pub(crate) fn rows(&self, asked: Option<usize>, own: usize) -> usize {
+        let set = self.settings.rows.map(|rows| rows as usize);
+        asked.or(set).unwrap_or(own)
     }
 
     /// What every answer of this look has in common.

@@ -6,7 +6,7 @@ use std::{io, thread};
 
 use super::clock::Clock;
 use super::{Looks, serve};
-use crate::heap::Gap;
+use crate::heap::{Gap, Settings};
 use crate::os::quit::{self, Before};
 use crate::os::shared::Shared;
 use crate::os::{look, process, stop};
@@ -91,6 +91,7 @@ fn spawn(history: Option<PathBuf>, counts: Shared) -> io::Result<()> {
             clock: Clock::new(),
             number: 0,
             counts,
+            settings: Settings::default(),
             history,
             gaps,
         })

@@ -3,11 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::place::Place;
-use super::watch;
+use super::{Looks, watch};
 use crate::capture::{self, Frozen};
 use crate::heap::{Host, Request, Untold};
 use crate::os::look::{self, Channel};
-use crate::os::shared::Shared;
 use crate::os::{files::Mapped, process};
 use crate::query::View;
 use crate::resolve::Resolver;
@@ -24,7 +23,7 @@ pub(super) fn run(
     place: &Place,
     prompt: Option<Prompt>,
     channel: &Channel,
-    counts: &Shared,
+    looks: &Looks,
 ) -> ! {
     arena::set_in_clone();
     arena::limit(process::available_memory() / 2);
@@ -35,18 +34,13 @@ pub(super) fn run(
     };
     look::settle(frozen.pid, terminal);
     let done = catch_unwind(AssertUnwindSafe(|| {
-        study(frozen, place, prompt, channel, counts)
+        study(frozen, place, prompt, channel, looks)
     }));
     look::leave(if done.is_ok() { 0 } else { PANICKED })
 }
 
-fn study(
-    frozen: Frozen,
-    place: &Place,
-    prompt: Option<Prompt>,
-    channel: &Channel,
-    counts: &Shared,
-) {
+fn study(frozen: Frozen, place: &Place, prompt: Option<Prompt>, channel: &Channel, looks: &Looks) {
+    let counts = &looks.counts;
     let past = Counts::decode(&counts.latest());
     let past_sites = past
         .iter()
@@ -55,6 +49,7 @@ fn study(
     let snapshot = capture::heap(frozen, past_sites, &Mapped);
     let mut resolver = Resolver::new(snapshot.modules.clone(), &Mapped);
     let mut view = View::new(&snapshot, &mut resolver, past.as_ref());
+    view.settings = looks.settings;
     counts.publish(&view.counts().encode(counts.room()));
     match (place, prompt) {
         (Place::Terminal(terminal, _), Some(prompt)) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::place::Place;
-use crate::heap::Request;
+use crate::heap::{Request, Settings};
 use crate::os::clone::{Child, End};
 use crate::os::look::Channel;
 use crate::os::{process, quit};
@@ -13,6 +13,8 @@ use crate::os::{process, quit};
 pub(super) struct Ending {
     /// What the user wants of the program.
     pub(super) verdict: Verdict,
+    /// What the user has set at the prompt, if anything.
+    pub(super) settings: Option<Settings>,
     /// What went wrong, if something did.
     pub(super) trouble: Option<String>,
 }
@@ -34,6 +36,7 @@ const UNATTENDED: Duration = Duration::from_secs(30);
 pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> Ending {
     let mut watch = Watch {
         verdict: Verdict::Continue,
+        settings: None,
         ready: false,
     };
     let began = process::now_ns();
@@ -44,6 +47,7 @@ pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> End
         if let Some(end) = ended {
             return Ending {
                 verdict: watch.verdict,
+                settings: watch.settings,
                 trouble: trouble(end),
             };
         }
@@ -52,6 +56,7 @@ pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> End
             child.kill();
             return Ending {
                 verdict: Verdict::Continue,
+                settings: watch.settings,
                 trouble: Some(reason),
             };
         }
@@ -79,6 +84,7 @@ pub(super) fn ask(channel: &Channel, request: Request) -> bool {
         Request::Continue => channel.send(b'C', &[]),
         Request::Quit(code) => channel.send(b'Q', &[code]),
         Request::Abort => channel.send(b'A', &[]),
+        Request::Remember(settings) => channel.send(b'S', settings.to_string().as_bytes()),
     }
 }
 
@@ -90,6 +96,7 @@ pub(super) fn announce(channel: &Channel) {
 
 struct Watch {
     verdict: Verdict,
+    settings: Option<Settings>,
     ready: bool,
 }
 
@@ -101,11 +108,16 @@ impl Watch {
                 (b'C', _) => self.verdict = Verdict::Continue,
                 (b'Q', &[code]) => self.verdict = Verdict::Quit(code),
                 (b'A', _) => self.verdict = Verdict::Abort,
+                (b'S', content) => self.settings = read_settings(content).or(self.settings),
                 // From a copy that has gone wrong.
                 _ => {}
             }
         }
     }
+}
+
+fn read_settings(content: &[u8]) -> Option<Settings> {
+    Settings::read(std::str::from_utf8(content).ok()?)
 }
 
 fn trouble(end: End) -> Option<String> {

@@ -7,7 +7,8 @@ use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
 use super::parse::split;
-use crate::query::{COMMANDS, COMMON, Command, Kind, find};
+use crate::heap::SETTINGS;
+use crate::query::{COMMANDS, COMMON, Command, Kind, find, stands_for_any};
 
 /// What completion knows beyond the declarations.
 #[derive(Debug, Default)]
@@ -69,7 +70,8 @@ impl Words {
         if let Some(flag) = flags().find(|flag| given.last() == Some(&flag.name))
             && !flag.values.is_empty()
         {
-            return beginning(flag.values.iter().copied(), typed);
+            let values = flag.values.iter().copied();
+            return beginning(values.filter(|value| !stands_for_any(value)), typed);
         }
         if typed.starts_with('-') {
             return beginning(flags().map(|flag| flag.name), typed);
@@ -78,6 +80,8 @@ impl Words {
         match command.arguments.get(place).map(|argument| argument.kind) {
             Some(Kind::Pattern) => self.types(typed),
             Some(Kind::Command) => names(typed),
+            Some(Kind::Setting) => beginning(SETTINGS.iter().map(|one| one.name), typed),
+            Some(Kind::SettingValue) => setting_values(given, typed),
             Some(Kind::Address | Kind::Number) | None => Vec::new(),
         }
     }
@@ -93,6 +97,13 @@ impl Words {
             .map(|name| format!("{exactly}{name}"))
             .collect()
     }
+}
+
+/// What the setting that was named may be set to.
+fn setting_values(given: &[&str], typed: &str) -> Vec<String> {
+    let named = SETTINGS.iter().find(|one| given.last() == Some(&one.name));
+    let values = named.map_or(&[][..], |one| one.values).iter().copied();
+    beginning(values.filter(|value| !stands_for_any(value)), typed)
 }
 
 fn names(typed: &str) -> Vec<String> {
@@ -137,6 +148,9 @@ mod tests {
         assert_eq!(candidates("list Ha"), one(5, "HashMap<String, Session> "));
         assert_eq!(candidates("list ").1.len(), 3);
         assert_eq!(candidates("pani"), (0, Vec::new()));
+        assert_eq!(candidates("set pag"), one(4, "paging "));
+        assert_eq!(candidates("set paging of"), one(11, "off "));
+        assert_eq!(candidates("set rows "), one(9, "auto "));
         assert_eq!(candidates("where 0"), (6, Vec::new()));
         assert_eq!(candidates("nonsense a"), (9, Vec::new()));
         assert_eq!(candidates("list 'a"), (7, Vec::new()));

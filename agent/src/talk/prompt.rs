@@ -81,7 +81,7 @@ impl Prompt {
         host: &mut Leaving<'_>,
     ) -> io::Result<()> {
         tick(view);
-        let screen = first(view, self.style(terminal));
+        let screen = first(view, self.style(view, terminal));
         terminal.write_all(screen.text.as_bytes())?;
         terminal.flush()?;
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
@@ -94,28 +94,29 @@ impl Prompt {
                 Typed::End => "continue".to_owned(),
             };
             tick(view);
-            let outcome = execute(&line, view, host, self.style(terminal));
-            self.show(&outcome.text, terminal)?;
+            let outcome = execute(&line, view, host, self.style(view, terminal));
+            self.show(&outcome.text, view.settings.paging, terminal)?;
         }
         Ok(())
     }
 
-    fn style(&self, terminal: &dyn Terminal) -> Style {
+    /// As was set, and where nothing was, as the terminal is.
+    fn style(&self, view: &View<'_>, terminal: &dyn Terminal) -> Style {
         let columns = match terminal.size() {
             (0, _) => 80,
-            (columns, _) => usize::from(columns),
+            (columns, _) => columns,
         };
         Style {
-            width: columns,
-            colour: self.colour,
+            width: usize::from(view.settings.width.unwrap_or(columns)),
+            colour: view.settings.colour.unwrap_or(self.colour),
         }
     }
 
     /// A terminal that cannot clear a line is not paged.
-    fn show(&self, text: &str, terminal: &mut dyn Terminal) -> io::Result<()> {
+    fn show(&self, text: &str, paging: bool, terminal: &mut dyn Terminal) -> io::Result<()> {
         match self.editor {
-            Some(_) => page(text, terminal),
-            None => terminal.write_all(text.as_bytes()),
+            Some(_) if paging => page(text, terminal),
+            _ => terminal.write_all(text.as_bytes()),
         }
     }
 
@@ -154,7 +155,7 @@ enum Typed {
     End,
 }
 
-/// Passes requests on and notices them.
+/// Passes requests on and notices the one that ends the look.
 struct Leaving<'a> {
     host: &'a mut dyn Host,
     asked: bool,
@@ -162,8 +163,9 @@ struct Leaving<'a> {
 
 impl Host for Leaving<'_> {
     fn request(&mut self, request: Request) -> Result<(), Untold> {
+        let leaves = request.leaves();
         self.host.request(request)?;
-        self.asked = true;
+        self.asked |= leaves;
         Ok(())
     }
 }

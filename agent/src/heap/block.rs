@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::SiteId;
+use super::{Rate, SiteId};
 
 /// A live allocation, as the tracker recorded it. Its identity is its address and its birth together: an address is
 /// used again, a birth is not.
@@ -20,6 +20,8 @@ pub struct Block {
     pub site: SiteId,
     /// Whether a `realloc` was moving it when the program stopped: its bytes then are at neither place for sure.
     pub moving: bool,
+    /// How it came to be recorded, and so how many live blocks it stands for.
+    pub rate: Rate,
 }
 
 impl Block {

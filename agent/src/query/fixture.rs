@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::heap::{
-    Address, Birth, Block, Confidence, Frame, Gap, Host, Marks, MemorySplit, Names, Request, Site,
-    SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
+    Address, Birth, Block, Confidence, Frame, Gap, Host, Marks, MemorySplit, Names, Rate, Request,
+    Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
 };
 
 /// Site 1 allocates `Arc<CacheEntity>`, 2 `String`, 3 `Vec<u64>` of several sizes, 4 what nobody can name.
@@ -74,6 +74,7 @@ fn block(place: u64, site: u32, size: u64) -> Block {
         birth: Birth(1 + (place % 2) as u32),
         site: SiteId(site),
         moving: false,
+        rate: Rate::WHOLE,
     }
 }
 

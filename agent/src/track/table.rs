@@ -16,7 +16,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::record::{self, Record};
-use crate::heap::{Address, Birth, Block, SiteId};
+use crate::heap::{Address, Birth, Block, Rate, SiteId};
 use crate::os::map;
 
 /// Base-two logarithm of the bytes that one record stands for.
@@ -242,6 +242,7 @@ pub(super) fn block(address: u64, size: u64, record: Record) -> Block {
         birth: Birth(record.birth()),
         site: SiteId(record.site()),
         moving: false,
+        rate: Rate::WHOLE,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::heap::{Block, SiteId, Snapshot};
+use crate::heap::{Block, Rate, SiteId, Snapshot};
 
 /// How many blocks of each kind a look found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,10 +27,12 @@ pub(crate) struct Group {
     pub(crate) size: u64,
     /// Base-two logarithm of their alignment.
     pub(crate) align_log2: u8,
-    /// How many.
+    /// How many; where some were picked out of many, how many there are by estimate.
     pub(crate) count: u64,
-    /// Bytes of all: `size` times `count`, unless folded.
+    /// Bytes of all: `size` times `count`, unless folded or estimated.
     pub(crate) bytes: u64,
+    /// How many recorded blocks the estimate rests on; zero where it is none, but a count.
+    pub(crate) sample: u64,
 }
 
 /// Site, size and alignment.
@@ -57,6 +59,11 @@ impl Counts {
         self.groups.iter().map(|group| group.bytes).sum()
     }
 
+    /// How many recorded blocks the estimates in it rest on; zero where there are none.
+    pub(crate) fn sample(&self) -> u64 {
+        self.groups.iter().map(|group| group.sample).sum()
+    }
+
     /// Where each kind of block stands in `groups`.
     pub(crate) fn index(&self) -> GroupIndex {
         let places = self.groups.iter().enumerate();
@@ -71,10 +78,12 @@ impl Counts {
             let all = sites.entry((group.site, 0, 0)).or_insert(Group {
                 count: 0,
                 bytes: 0,
+                sample: 0,
                 ..*group
             });
             all.count += group.count;
             all.bytes += group.bytes;
+            all.sample += group.sample;
         }
         Counts {
             groups: heaviest_first(sites.into_values().collect()),
@@ -94,6 +103,7 @@ impl Counts {
                 align_log2: 0,
                 count: rest.iter().map(|group| group.count).sum(),
                 bytes: rest.iter().map(|group| group.bytes).sum(),
+                sample: rest.iter().map(|group| group.sample).sum(),
             });
         }
         Counts {
@@ -124,20 +134,57 @@ impl GroupIndex {
 }
 
 fn sum(blocks: &[Block]) -> Vec<Group> {
-    let mut groups: HashMap<Key, u64, Quick> = HashMap::default();
+    let mut sums: HashMap<Key, Sum, Quick> = HashMap::default();
     for block in blocks {
-        *groups
-            .entry((block.site, block.size, block.align_log2))
-            .or_default() += 1;
+        let key = (block.site, block.size, block.align_log2);
+        sums.entry(key).or_default().add(block);
     }
-    let group = |((site, size, align_log2), count): (Key, u64)| Group {
-        site,
-        size,
-        align_log2,
-        count,
-        bytes: size.saturating_mul(count),
-    };
-    groups.into_iter().map(group).collect()
+    let mut sums: Vec<(Key, Sum)> = sums.into_iter().collect();
+    if sums.iter().any(|(_, sum)| sum.sample != 0) {
+        sums.sort_unstable_by_key(|(key, _)| *key);
+    }
+    let mut carry = 0.0;
+    let group = |(key, sum): (Key, Sum)| sum.group(key, &mut carry);
+    sums.into_iter().map(group).collect()
+}
+
+/// What stands in a group before it is rounded.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    /// Blocks recorded because all were.
+    whole: u64,
+    /// Blocks recorded because they were picked.
+    sample: u64,
+    /// How many those stand for.
+    estimate: f64,
+}
+
+impl Sum {
+    fn add(&mut self, block: &Block) {
+        if block.rate == Rate::WHOLE {
+            self.whole += 1;
+        } else {
+            self.sample += 1;
+            self.estimate += block.rate.weight(block.size);
+        }
+    }
+
+    /// Blocks are whole numbers; what rounding leaves is carried over to the next group, so that no sum of groups is off
+    /// by more than one.
+    fn group(self, (site, size, align_log2): Key, carry: &mut f64) -> Group {
+        let wanted = self.estimate + *carry;
+        let estimate = wanted.round().max(0.0);
+        *carry = wanted - estimate;
+        let bytes = (self.estimate * size as f64).round() as u64;
+        Group {
+            site,
+            size,
+            align_log2,
+            count: self.whole + estimate as u64,
+            bytes: size.saturating_mul(self.whole).saturating_add(bytes),
+            sample: self.sample,
+        }
+    }
 }
 
 fn heaviest_first(mut groups: Vec<Group>) -> Vec<Group> {
@@ -180,8 +227,10 @@ impl Hasher for Multiply {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
-    use crate::heap::{Address, Birth};
+    use crate::heap::{Address, Birth, Mode};
 
     fn block(address: u64, site: u32, size: u64) -> Block {
         Block {
@@ -191,6 +240,7 @@ mod tests {
             birth: Birth(0),
             site: SiteId(site),
             moving: false,
+            rate: Rate::WHOLE,
         }
     }
 
@@ -204,6 +254,27 @@ mod tests {
         ]));
         let seen: Vec<_> = groups.iter().map(|g| (g.site.0, g.size, g.count)).collect();
         assert_eq!(seen, [(2, 100, 1), (1, 8, 2), (1, 16, 1)]);
+    }
+
+    #[test]
+    fn picked_blocks_stand_for_many_and_rounding_loses_none() {
+        let rate = Rate::of(Mode::Sampled(NonZeroU64::new(1 << 10).unwrap())).unwrap();
+        let picked = |i: u64| Block {
+            rate,
+            ..block(0x100 * i, 1, 700 + i)
+        };
+        // Each stands for 1.9 to 2 blocks: rounded one by one, 200 blocks would make 400.
+        let blocks: Vec<Block> = (0..200).map(picked).collect();
+        let exact: f64 = blocks.iter().map(|b| b.rate.weight(b.size)).sum();
+        let counts = Counts {
+            groups: heaviest_first(sum(&blocks)),
+            ..Counts::default()
+        };
+        assert_eq!(counts.groups.len(), 200);
+        assert_eq!(counts.sample(), 200);
+        assert!((counts.count() as f64 - exact).abs() <= 1.0);
+        let one = sum(&[picked(0), block(0x900, 1, 700)])[0];
+        assert_eq!((one.count, one.bytes, one.sample), (3, 2114, 1));
     }
 
     #[test]

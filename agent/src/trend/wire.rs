@@ -1,7 +1,7 @@
 //! Counts as bytes, handed from one look to the next through memory that a dying process may have left half written.
 //!
-//! `shc1`, then in LEB128: look, time, 1 if folded, number of groups, and for each group site, size, alignment, count and,
-//! if folded, bytes. Then the FNV-1a hash of all before it, four bytes, the lowest first.
+//! `shc1`, then in LEB128: look, time, 1 if folded plus 2 if estimated, number of groups, and for each group site, size,
+//! alignment, count, if folded or estimated bytes, and if estimated the size of the sample. Then the FNV-1a hash of all before it, four bytes, the lowest first.
 
 use super::{Counts, Group};
 use crate::heap::SiteId;
@@ -12,7 +12,7 @@ const HASH: usize = 4;
 /// The fewest bytes a group takes.
 const SMALLEST_GROUP: usize = 4;
 /// Bytes that a header and one group without a site may take at most.
-const HEADER: usize = MAGIC.len() + HASH + 9 * 10;
+const HEADER: usize = MAGIC.len() + HASH + 10 * 10;
 
 impl Counts {
     /// As bytes, `room` at the most: where the groups do not fit, they are folded to one a site, and where those do not
@@ -42,14 +42,14 @@ impl Counts {
         };
         let look = u32::try_from(reader.number()?).ok()?;
         let taken_ns = reader.number()?;
-        let folded = reader.number()? == 1;
-        let groups = reader.groups(folded)?;
+        let extra = Extra::read(reader.number()?)?;
+        let groups = reader.groups(extra)?;
         let (body, hash) = bytes.split_at(bytes.len() - reader.rest.len());
         (hash.get(..HASH)? == fnv(body).to_le_bytes()).then_some(Counts {
             look,
             taken_ns,
             groups,
-            folded,
+            folded: extra.folded,
         })
     }
 
@@ -57,10 +57,14 @@ impl Counts {
         let mut out = MAGIC.to_vec();
         number(&mut out, u64::from(self.look));
         number(&mut out, self.taken_ns);
-        number(&mut out, u64::from(self.folded));
+        let extra = Extra {
+            folded: self.folded,
+            estimated: self.sample() != 0,
+        };
+        number(&mut out, extra.number());
         number(&mut out, self.groups.len() as u64);
         for one in &self.groups {
-            group(&mut out, one, self.folded);
+            group(&mut out, one, extra);
         }
         let hash = fnv(&out);
         out.extend(hash.to_le_bytes());
@@ -68,23 +72,52 @@ impl Counts {
     }
 }
 
+/// What groups have beside what all have.
+#[derive(Clone, Copy)]
+struct Extra {
+    /// Bytes.
+    folded: bool,
+    /// Bytes and the size of the sample.
+    estimated: bool,
+}
+
+impl Extra {
+    fn number(self) -> u64 {
+        u64::from(self.folded) | u64::from(self.estimated) << 1
+    }
+
+    fn read(number: u64) -> Option<Self> {
+        (number < 4).then_some(Extra {
+            folded: number & 1 != 0,
+            estimated: number & 2 != 0,
+        })
+    }
+}
+
 /// How many of these groups fit into so many bytes.
 fn fitting(groups: &[Group], room: usize) -> usize {
     let mut out = Vec::new();
+    let all = Extra {
+        folded: true,
+        estimated: true,
+    };
     let fits = |one: &&Group| {
-        group(&mut out, one, true);
+        group(&mut out, one, all);
         out.len() <= room
     };
     groups.iter().take_while(fits).count()
 }
 
-fn group(out: &mut Vec<u8>, group: &Group, folded: bool) {
+fn group(out: &mut Vec<u8>, group: &Group, extra: Extra) {
     number(out, u64::from(group.site.0));
     number(out, group.size);
     out.push(group.align_log2);
     number(out, group.count);
-    if folded {
+    if extra.folded || extra.estimated {
         number(out, group.bytes);
+    }
+    if extra.estimated {
+        number(out, group.sample);
     }
 }
 
@@ -101,31 +134,33 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn groups(&mut self, folded: bool) -> Option<Vec<Group>> {
+    fn groups(&mut self, extra: Extra) -> Option<Vec<Group>> {
         let count = usize::try_from(self.number()?).ok()?;
         // Before anything is reserved for them.
         if count > self.rest.len() / SMALLEST_GROUP {
             return None;
         }
-        (0..count).map(|_| self.group(folded)).collect()
+        (0..count).map(|_| self.group(extra)).collect()
     }
 
-    fn group(&mut self, folded: bool) -> Option<Group> {
+    fn group(&mut self, extra: Extra) -> Option<Group> {
         let site = SiteId(u32::try_from(self.number()?).ok()?);
         let size = self.number()?;
         let align_log2 = self.byte()?;
         let count = self.number()?;
-        let bytes = if folded {
+        let bytes = if extra.folded || extra.estimated {
             self.number()?
         } else {
             size.saturating_mul(count)
         };
+        let sample = if extra.estimated { self.number()? } else { 0 };
         Some(Group {
             site,
             size,
             align_log2,
             count,
             bytes,
+            sample,
         })
     }
 
@@ -165,6 +200,7 @@ mod tests {
             align_log2: 3,
             count: 10,
             bytes: u64::from(1000 - i) * 10,
+            sample: 0,
         };
         Counts {
             look: 7,
@@ -180,6 +216,20 @@ mod tests {
         let mut bytes = counts.encode(usize::MAX);
         bytes.extend([0; 100]);
         assert_eq!(Counts::decode(&bytes), Some(counts));
+    }
+
+    #[test]
+    fn estimates_are_read_as_such() {
+        let mut counts = counts(300);
+        counts.groups[7].sample = 3;
+        counts.groups[7].bytes += 11;
+        let read = |counts: &Counts, room| Counts::decode(&counts.encode(room)).unwrap();
+        assert_eq!(read(&counts, usize::MAX), counts);
+        let short = read(&counts, 500);
+        assert_eq!(
+            (short.bytes(), short.sample()),
+            (counts.bytes(), counts.sample())
+        );
     }
 
     #[test]

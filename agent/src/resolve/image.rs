@@ -10,7 +10,7 @@ use super::dwarf::Debug;
 use super::function::{Function, Functions};
 use super::infer::Merged;
 use super::missing::Missing;
-use super::object::{Object, ObjectError};
+use super::object::Object;
 use super::symbols;
 use super::types::{Types, join};
 
@@ -39,7 +39,6 @@ impl Image {
             Ok(Some(debug)) => (Some(debug), None),
             Ok(None) if object.is_stripped() => (None, Some(Missing::Symbols)),
             Ok(None) => (None, Some(Missing::Debug)),
-            Err(ObjectError::Compressed) => (None, Some(Missing::Object(ObjectError::Compressed))),
             Err(error) => (None, Some(Missing::Object(error))),
         };
         Image {

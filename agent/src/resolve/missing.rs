@@ -33,7 +33,7 @@ impl Missing {
         let types = format!("types of blocks allocated in {module}");
         match self {
             Missing::File(error) => Gap::new(types, format!("the file cannot be read: {error}")),
-            Missing::Object(error @ ObjectError::Compressed) => Gap::new(types, error.to_string())
+            Missing::Object(error @ (ObjectError::Codec | ObjectError::Room(_))) => Gap::new(types, error.to_string())
                 .mended_by(format!("link without compressed debug sections, or run: objcopy --decompress-debug-sections {module}")),
             Missing::Object(error) => Gap::new(types, error.to_string()),
             Missing::Symbols => Gap::new(types, "it is stripped of debug information and symbols")

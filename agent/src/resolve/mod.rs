@@ -21,6 +21,7 @@ mod index;
 mod infer;
 #[cfg(test)]
 mod inference;
+mod inflate;
 mod lines;
 mod merged;
 mod missing;

@@ -4,9 +4,11 @@ use std::cell::OnceCell;
 use std::fmt;
 
 use object::{
-    CompressionFormat, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable, SymbolIndex,
-    SymbolKind,
+    CompressionFormat, Object as _, ObjectSection, ObjectSymbol, ObjectSymbolTable, SectionFlags,
+    SymbolIndex, SymbolKind, elf,
 };
+
+use super::inflate::inflate;
 
 /// An ELF file in memory. Nothing of it is copied.
 pub(super) struct Object {
@@ -34,18 +36,29 @@ impl Object {
         })
     }
 
-    /// The bytes of a section. Absent ones are empty.
+    /// The bytes of a section, decompressed. Absent ones, and those whose bytes are in another file, are empty.
     pub(super) fn section(&self, name: &str) -> Result<&'static [u8], ObjectError> {
-        let Some(section) = self.file.section_by_name(name) else {
+        let old = || {
+            name.strip_prefix(".debug_")
+                .map(|rest| format!(".zdebug_{rest}"))
+        };
+        let section = self.file.section_by_name(name);
+        let Some(section) = section.or_else(|| self.file.section_by_name(&old()?)) else {
             return Ok(&[]);
         };
-        let stored = section
-            .compressed_file_range()
-            .map_err(ObjectError::Damaged)?;
-        match stored.format {
-            CompressionFormat::None => section.data().map_err(ObjectError::Damaged),
-            _ => Err(ObjectError::Compressed),
+        let bytes = section.data().map_err(ObjectError::Damaged)?;
+        let stored = section.compressed_file_range().map_err(|error| {
+            match has_unknown_codec(&section, bytes) {
+                true => ObjectError::Codec,
+                false => ObjectError::Damaged(error),
+            }
+        })?;
+        if stored.format == CompressionFormat::None {
+            return Ok(bytes);
         }
+        let header = bytes.len() as u64 - stored.compressed_size.min(bytes.len() as u64);
+        let packed = bytes.get(header as usize..).unwrap_or_default();
+        inflate(packed, stored.format, stored.uncompressed_size)
     }
 
     /// The name of the function that covers an address.
@@ -146,6 +159,14 @@ impl Symbol {
     }
 }
 
+/// Whether a section's own header says that it is compressed in a way of the future.
+fn has_unknown_codec(section: &object::Section<'static, '_>, bytes: &[u8]) -> bool {
+    let compressed = matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(elf::SHF_COMPRESSED));
+    let codec = bytes.first_chunk().map(|codec| u32::from_le_bytes(*codec));
+    let known = [elf::ELFCOMPRESS_ZLIB.0, elf::ELFCOMPRESS_ZSTD.0];
+    compressed && codec.is_some_and(|codec| !known.contains(&codec))
+}
+
 /// Why an object file cannot be read.
 #[derive(Debug)]
 pub(super) enum ObjectError {
@@ -153,17 +174,38 @@ pub(super) enum ObjectError {
     Damaged(object::Error),
     /// It is for another kind of machine.
     Foreign,
-    /// A section is compressed.
-    Compressed,
+    /// A section is compressed in a way that nobody here knows.
+    Codec,
+    /// A compressed section claims to be of this size, in bytes.
+    Inflated(u64),
+    /// There is no room for a compressed section of this size, in bytes.
+    Room(u64),
+    /// A compressed section cannot be decompressed.
+    Garbled,
 }
 
 impl fmt::Display for ObjectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ObjectError::Damaged(_) => "it is not an ELF file that can be read",
-            ObjectError::Foreign => "it is not for a 64-bit little-endian machine",
-            ObjectError::Compressed => "its debug information is compressed",
-        })
+        match self {
+            ObjectError::Damaged(_) => f.write_str("it is not an ELF file that can be read"),
+            ObjectError::Foreign => f.write_str("it is not for a 64-bit little-endian machine"),
+            ObjectError::Codec => {
+                f.write_str("its debug information is compressed, neither with zlib nor with zstd")
+            }
+            ObjectError::Inflated(size) => {
+                write!(
+                    f,
+                    "a compressed section of it claims to be {size} bytes long"
+                )
+            }
+            ObjectError::Room(size) => {
+                write!(
+                    f,
+                    "there is no memory for the {size} bytes of a compressed section of it"
+                )
+            }
+            ObjectError::Garbled => f.write_str("a compressed section of it is damaged"),
+        }
     }
 }
 
@@ -171,7 +213,7 @@ impl std::error::Error for ObjectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ObjectError::Damaged(error) => Some(error),
-            ObjectError::Foreign | ObjectError::Compressed => None,
+            _ => None,
         }
     }
 }

@@ -59,10 +59,11 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
     if place.is_lost() {
         return Err(Failure::TerminalLost);
     }
+    let stopped = looks.clock.stop();
     let frozen = Frozen {
         pid: process::pid(),
         taken: SystemTime::now(),
-        taken_ns: process::now_ns(),
+        taken_ns: looks.clock.now(),
         stop: pause.took,
         look: looks.number,
         threads: pause.threads(),
@@ -76,7 +77,10 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
         Side::Copy => study::run(frozen, &place, prompt, &channel, looks),
         Side::Program(child) => {
             // At the terminal the program waits for the user; without one there is nobody to wait for.
-            let pause = place.has_terminal().then_some(pause);
+            let mut still = Some((pause, stopped));
+            if !place.has_terminal() {
+                looks.clock.go_on(still.take());
+            }
             let ending = watch::until_over(&child, &channel, &place);
             place.restore(child.id);
             looks.settings = ending.settings.unwrap_or(looks.settings);
@@ -86,7 +90,7 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
                 Verdict::Abort => process::die_of_quit(),
             }
             // First the program, then the news: a terminal that stands still must not hold it.
-            drop(pause);
+            looks.clock.go_on(still);
             if let Some(trouble) = &ending.trouble {
                 place.say(&format!("the look ended: {trouble}; the program goes on"));
             }

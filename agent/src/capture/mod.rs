@@ -19,7 +19,7 @@ pub(crate) struct Frozen {
     pub(crate) pid: u32,
     /// When it stopped, by the calendar.
     pub(crate) taken: SystemTime,
-    /// When it stopped, in nanoseconds of the monotonic clock.
+    /// When it stopped, in nanoseconds of a monotonic clock that stands still during looks.
     pub(crate) taken_ns: u64,
     /// How long stopping took.
     pub(crate) stop: Duration,

@@ -14,7 +14,7 @@ pub struct Snapshot {
     pub pid: u32,
     /// When it stopped, by the calendar.
     pub taken: SystemTime,
-    /// When it stopped, in nanoseconds of the monotonic clock. With `births` it gives ages.
+    /// When it stopped, in nanoseconds of a monotonic clock that stands still during looks. With `births` it gives ages.
     pub taken_ns: u64,
     /// How long stopping all threads took.
     pub stop: Duration,
@@ -25,7 +25,7 @@ pub struct Snapshot {
     /// Every site that a block refers to, and every one that the counts of the look before do: `growth` names what has
     /// gone by it.
     pub sites: HashMap<SiteId, Site>,
-    /// For each tick of the agent's clock when it began, in nanoseconds of the monotonic clock.
+    /// For each tick of the agent's clock when it began, on the same clock as `taken_ns`.
     pub births: Vec<u64>,
     /// The object files of the program.
     pub modules: Vec<Module>,
@@ -42,7 +42,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// How long before the stop a block was born, if the clock was running then.
+    /// How long before the stop a block was born, if the clock was running then, in time that the program ran.
     pub fn age(&self, birth: Birth) -> Option<Duration> {
         let began = *self.births.get(birth.0 as usize)?;
         (began != 0).then(|| Duration::from_nanos(self.taken_ns.saturating_sub(began)))

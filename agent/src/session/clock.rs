@@ -1,16 +1,22 @@
-//! The clock by which blocks have an age: ticks, and when each began.
+//! The clock by which blocks have an age: ticks, and when each began, in time that the program ran.
+
+use std::time::Duration;
 
 use crate::os::process;
 use crate::track;
-use std::time::Duration;
 
 /// Numbers moments: a block is stamped with the tick in which it is born, which costs the program one load.
+///
+/// It stands still while the program does: ten minutes at the prompt make no block ten minutes older, and two looks are as
+/// far apart as the program worked in between. A program stopped by others (SIGSTOP, a debugger) ages: nobody tells.
 ///
 /// A tick is a second long for the first six days of a process and half a minute from then on, so that the numbers last
 /// for half a year; after that the last tick goes on for ever, and the ages of what is born in it are too large.
 pub(super) struct Clock {
-    /// When each tick began, in nanoseconds of the monotonic clock. Eight bytes a tick, in the agent's arena.
+    /// When each tick began. Eight bytes a tick, in the agent's arena.
     began: Vec<u64>,
+    /// How long the program has stood still for looks, in nanoseconds.
+    still: u64,
 }
 
 impl Clock {
@@ -25,17 +31,34 @@ impl Clock {
     pub(super) fn new() -> Self {
         let mut clock = Clock {
             began: vec![process::now_ns()],
+            still: 0,
         };
         clock.advance();
         clock
     }
 
+    /// The time, in nanoseconds of the monotonic clock less those that the program stood still. Never zero.
+    pub(super) fn now(&self) -> u64 {
+        process::now_ns().saturating_sub(self.still).max(1)
+    }
+
+    /// The program stands still from now on, until [`go_on`](Self::go_on).
+    pub(super) fn stop(&self) -> Stopped {
+        Stopped(process::now_ns())
+    }
+
+    /// Lets the program go on, by dropping what holds it.
+    pub(super) fn go_on<Holds>(&mut self, still: Option<(Holds, Stopped)>) {
+        if let Some((holds, since)) = still {
+            self.still += process::now_ns().saturating_sub(since.0);
+            drop(holds);
+        }
+    }
+
     /// A tick has passed.
     pub(super) fn tick(&mut self) {
         let last = self.began.last().copied().unwrap_or(0);
-        if self.began.len() < Self::FINE
-            || process::now_ns().saturating_sub(last) >= Self::COARSE_NS
-        {
+        if self.began.len() < Self::FINE || self.now().saturating_sub(last) >= Self::COARSE_NS {
             self.advance();
         }
     }
@@ -49,8 +72,29 @@ impl Clock {
 
     fn advance(&mut self) {
         if self.began.len() <= track::LAST_EPOCH as usize {
-            self.began.push(process::now_ns());
+            self.began.push(self.now());
             track::set_epoch(self.began.len() as u32 - 1);
         }
+    }
+}
+
+/// When the program stopped.
+#[must_use]
+pub(super) struct Stopped(u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_at_the_prompt_does_not_count() {
+        let mut clock = Clock::new();
+        let before = clock.now();
+        // As if the program had stood still for half of the machine's time.
+        let stopped = Stopped(process::now_ns() / 2);
+        clock.go_on(Some(((), stopped)));
+        let began = clock.begin_tick();
+        assert!(clock.now() < before);
+        assert!(began.last() < Some(&before), "ticks are of that time");
     }
 }

@@ -10,7 +10,7 @@ use crate::heap::{Block, Rate, SiteId, Snapshot};
 pub(crate) struct Counts {
     /// The look, from 1.
     pub(crate) look: u32,
-    /// When the program had stopped, in nanoseconds of the monotonic clock.
+    /// When the program had stopped, in nanoseconds, as in the snapshot.
     pub(crate) taken_ns: u64,
     /// Heaviest first; see [`Group`].
     pub(crate) groups: Vec<Group>,

@@ -68,13 +68,11 @@ impl Typed {
     }
 
     /// Takes a number off the end of the words, if one stands there.
-    pub(crate) fn split_number(&self) -> (Option<usize>, String) {
-        let (number, words) = match self.words.split_last() {
+    pub(crate) fn split_number(&self) -> (Option<usize>, &[String]) {
+        match self.words.split_last() {
             Some((last, before)) if last.parse::<usize>().is_ok() => (last.parse().ok(), before),
-            _ => (None, &self.words[..]),
-        };
-        // A type may be several words: `task demo_server::serve`.
-        (number, words.join(" "))
+            _ => (None, &self.words),
+        }
     }
 
     /// An error about how the command was typed.

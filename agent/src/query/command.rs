@@ -16,6 +16,8 @@ pub(crate) struct Command {
     pub(crate) summary: &'static str,
     /// What `help COMMAND` says beyond that, in paragraphs.
     pub(crate) help: &'static str,
+    /// Further paragraphs of that, where several commands share them.
+    pub(crate) more: &'static [&'static str],
     /// What stands after the name, in order.
     pub(crate) arguments: &'static [Argument],
     /// Its flags, beside those that [every command](super::args::COMMON) takes.
@@ -41,6 +43,7 @@ impl Command {
         aliases: &[],
         summary: "",
         help: "",
+        more: &[],
         arguments: &[],
         flags: &[],
         examples: &[],

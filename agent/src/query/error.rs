@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::command::find;
+use super::filter::Wrong;
 use crate::heap::{Address, Untold};
 
 /// Why a command could not answer.
@@ -42,6 +43,13 @@ pub(crate) enum Error {
         command: &'static str,
         /// What is wrong with them.
         what: String,
+    },
+    /// A condition makes no sense.
+    Condition {
+        /// The condition.
+        text: String,
+        /// What is wrong with it, and where.
+        wrong: Wrong,
     },
     /// No live block has such a type.
     NoMatch {
@@ -100,6 +108,7 @@ impl Error {
             Error::Ambiguous { names, .. } => did_you(names),
             Error::NotWhole { name } => Some(format!("type `{name}` to mean it")),
             Error::Usage { command, .. } => usage(command),
+            Error::Condition { text, wrong } => Some(point(text, wrong.at)),
             Error::NoBlock { .. } => {
                 Some("`list PATTERN` shows the addresses of live blocks".to_owned())
             }
@@ -125,6 +134,7 @@ impl fmt::Display for Error {
             Error::NotWhole { name } => write!(f, "`{name}` has to be typed whole"),
             Error::UnknownFlag { command, flag, .. } => write!(f, "`{command}` has no {flag}"),
             Error::Usage { command, what } => write!(f, "{command}: {what}"),
+            Error::Condition { wrong, .. } => write!(f, "--where: {}", wrong.what),
             Error::NoMatch { pattern, .. } => write!(f, "no live block matches `{pattern}`"),
             Error::NoBlock { address } => write!(f, "no live Rust block lies at {address}"),
             Error::NoRow { word, .. } => write!(f, "there is no row {word}"),
@@ -139,6 +149,16 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A text with a mark below the place at this byte; of a long one what is around.
+fn point(text: &str, at: usize) -> String {
+    /// What fits the narrowest terminal, with the place in it.
+    const AROUND: usize = 36;
+    let before = text[..at].chars().count();
+    let from = (before + 1).saturating_sub(AROUND / 2);
+    let around: String = text.chars().skip(from).take(AROUND).collect();
+    format!("  {around}\n  {}^", " ".repeat(before - from))
+}
 
 fn did_you<S: AsRef<str>>(near: &[S]) -> Option<String> {
     let quoted: Vec<_> = near

@@ -95,8 +95,8 @@ static COLUMNS: [Column; 6] = [
 impl Ask {
     fn read(typed: &Typed) -> Result<Self, Error> {
         let (rows, rest) = typed.split_number();
-        if !rest.is_empty() {
-            return Err(typed.wrong(format!("`{rest}` is no number of rows")));
+        if let Some(word) = rest.first() {
+            return Err(typed.wrong(format!("`{word}` is no number of rows")));
         }
         Ok(Ask {
             rows: rows.unwrap_or(20),

@@ -100,6 +100,7 @@ fn explain(command: &Command) -> Vec<String> {
         format!("  {}", command.usage()),
         command.help.to_owned(),
     ];
+    lines.extend(command.more.iter().map(|paragraph| (*paragraph).to_owned()));
     let arguments = command.arguments.iter();
     lines.extend(arguments.map(|a| format!("  {:<22} {}", a.name, a.help)));
     let flags = command.flags.iter().chain(COMMON);

@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 
+use super::filter::{self, Filter};
 use super::stack::{frames, id_value, label};
-use super::types::{Types, legend, type_value};
-use super::view::{Subject, age};
-use super::{Argument, Command, Error, Example, Flag, Kind, Need, Typed, View};
+use super::subject::Subject;
+use super::types::{legend, type_value};
+use super::view::age;
+use super::{Argument, Command, Error, Example, Flag, Kind, Need, Typed, View, WHERE};
 use crate::heap::{Block, Host, TypeName};
 use crate::report::{Column, Object, Report, Row, Value, count};
 
@@ -15,14 +17,15 @@ pub(crate) static COMMAND: Command = Command {
     summary: "the blocks of a type, one by one",
     help: "One row a block, the largest first, or the oldest with --by age. PATTERN is the name of a type, which stands for \
            it whoever owns it (`CacheEntity` finds `Arc<CacheEntity>` and `Vec<CacheEntity>`), `=Arc<CacheEntity>` for \
-           that type alone, a glob (`*Entity*`), `unknown`, or the number of a row of the last table. Rows are numbered: \
-           `where #3` shows how the third one came to be.",
+           that type alone, a glob (`*Entity*`), `unknown`, an address, or the number of a row of the last table; several \
+           of them mean what any of them means. Rows are numbered: `where #3` shows how the third one came to be.",
+    more: &[filter::HELP],
     arguments: &[
         Argument {
             name: "PATTERN",
             kind: Kind::Pattern,
-            optional: false,
-            help: "which types",
+            optional: true,
+            help: "which types; all unless given",
         },
         Argument {
             name: "N",
@@ -31,11 +34,14 @@ pub(crate) static COMMAND: Command = Command {
             help: "how many rows; 20 unless given",
         },
     ],
-    flags: &[Flag {
-        name: "--by",
-        values: &["size", "age"],
-        help: "what to order by; size unless given",
-    }],
+    flags: &[
+        Flag {
+            name: "--by",
+            values: &["size", "age"],
+            help: "what to order by; size unless given",
+        },
+        WHERE,
+    ],
     examples: &[
         Example {
             line: "list String",
@@ -46,8 +52,12 @@ pub(crate) static COMMAND: Command = Command {
             says: "the five oldest blocks of all",
         },
         Example {
-            line: "list =Vec<u64>",
-            says: "that type alone",
+            line: "list =Vec<u64> String",
+            says: "that type alone, and all strings",
+        },
+        Example {
+            line: "list --where size > 100 && site ~ *insert*",
+            says: "blocks of more than 100 bytes made there",
         },
     ],
     from: "objgraph's by_type, Meliae's get_all",
@@ -58,7 +68,8 @@ pub(crate) static COMMAND: Command = Command {
 
 /// What is asked.
 struct Ask {
-    pattern: String,
+    subject: Subject,
+    filter: Option<Filter>,
     rows: usize,
     by_age: bool,
     full: bool,
@@ -66,9 +77,8 @@ struct Ask {
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
     let ask = Ask::read(view, typed)?;
-    let subject = view.subject(&ask.pattern)?;
     let types = view.types();
-    let mut blocks = blocks(view, &types, &subject);
+    let mut blocks = ask.subject.blocks(view, &types, ask.filter.as_ref());
     let all = blocks.len() as u64;
     let bytes = blocks.iter().map(|block| block.size).sum();
     keep_first(&mut blocks, &ask);
@@ -98,33 +108,16 @@ static COLUMNS: [Column; 8] = [
 ];
 
 impl Ask {
-    fn read(view: &View<'_>, typed: &Typed) -> Result<Self, Error> {
-        let (rows, pattern) = typed.split_number();
-        if pattern.is_empty() {
-            return Err(typed.wrong("which type?"));
-        }
+    fn read(view: &mut View<'_>, typed: &Typed) -> Result<Self, Error> {
+        let (rows, words) = typed.split_number();
         Ok(Ask {
-            pattern,
+            filter: typed.filter()?,
+            subject: Subject::read(view, words)?,
             rows: view.rows(rows, 20),
             by_age: typed.value("--by") == Some("age"),
             full: typed.full(),
         })
     }
-}
-
-fn blocks<'a>(view: &View<'a>, types: &Types, subject: &Subject) -> Vec<&'a Block> {
-    let groups = types.counts.groups.iter().enumerate();
-    let meant: Vec<bool> = groups
-        .map(|(i, group)| match subject {
-            Subject::Pattern(pattern) => pattern.matches(&types.kind_of(i).name),
-            Subject::Site(site) => group.site == *site,
-            Subject::Block(_) => true,
-        })
-        .collect();
-    let one = |block: &&Block| !matches!(subject, Subject::Block(at) if block.address != *at);
-    let of_group = |block: &&Block| types.index.of(block).is_some_and(|group| meant[group]);
-    let blocks = view.snapshot.blocks.iter();
-    blocks.filter(one).filter(of_group).collect()
 }
 
 /// Keeps the rows to show, in order, without sorting the others.
@@ -169,6 +162,9 @@ fn row(view: &mut View<'_>, block: &Block, name: &TypeName, full: bool) -> Row {
 
 fn notes(all: u64, shown: &[&Block], named: &[TypeName]) -> Vec<String> {
     let mut notes = Vec::new();
+    if all == 0 {
+        notes.push("No block is so.".to_owned());
+    }
     let left = all - shown.len() as u64;
     if left > 0 {
         notes.push(format!(

@@ -6,14 +6,17 @@
 mod args;
 mod command;
 mod error;
+mod filter;
 mod first;
 mod near;
 mod pattern;
 mod stack;
+mod subject;
 mod types;
 mod view;
 
 mod abort;
+mod count;
 mod growth;
 mod help;
 mod info;
@@ -34,6 +37,7 @@ mod tests;
 pub(crate) use args::{COMMON, Typed};
 pub(crate) use command::{Argument, Command, Example, Flag, Kind, Need, find, stands_for_any};
 pub(crate) use error::Error;
+pub(crate) use filter::{WHERE, extent};
 pub(crate) use first::first_screen;
 pub(crate) use view::View;
 
@@ -42,6 +46,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &help::COMMAND,
     &info::COMMAND,
     &top::COMMAND,
+    &count::COMMAND,
     &list::COMMAND,
     &growth::COMMAND,
     &sites::COMMAND,

@@ -91,7 +91,7 @@ fn globs(glob: &str, name: &str) -> bool {
 }
 
 /// Matches greedily and goes back to the last `*` alone, so that no pattern takes more than length times length.
-fn glob_matches(glob: &str, name: &str) -> bool {
+pub(super) fn glob_matches(glob: &str, name: &str) -> bool {
     let glob: Vec<char> = glob.chars().collect();
     let name: Vec<char> = name.chars().collect();
     let (mut g, mut n) = (0, 0);

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::stack::{ALL, frames, id_value, label, lines, value};
+use super::subject::Subject;
 use super::types::{Types, share, type_value};
-use super::view::Subject;
 use super::{Argument, Command, Error, Example, Kind, Need, Typed, View};
 use crate::heap::{Host, SiteId};
 use crate::report::{Column, Object, Report, Row, Value, count};
@@ -55,7 +55,7 @@ const TYPES: usize = 3;
 
 /// What is asked.
 struct Ask {
-    subject: Option<Subject>,
+    subject: Subject,
     rows: usize,
     full: bool,
 }
@@ -101,39 +101,20 @@ static COLUMNS: [Column; 7] = [
 
 impl Ask {
     fn read(view: &mut View<'_>, typed: &Typed) -> Result<Self, Error> {
-        let (rows, pattern) = typed.split_number();
-        let subject = match pattern.as_str() {
-            "" => None,
-            pattern => Some(match view.subject(pattern)? {
-                Subject::Block(_) => site_of(view, pattern)?,
-                subject => subject,
-            }),
-        };
+        let (rows, words) = typed.split_number();
         Ok(Ask {
-            subject,
+            subject: Subject::read(view, words)?.by_site(view),
             rows: view.rows(rows, 10),
             full: typed.full(),
         })
     }
 }
 
-/// The call stack of a numbered block.
-fn site_of(view: &View<'_>, word: &str) -> Result<Subject, Error> {
-    let site = view.block(word)?.map(|block| block.site);
-    Ok(Subject::Site(site.unwrap_or_default()))
-}
-
 fn sums(types: &Types, ask: &Ask) -> Vec<Sum> {
+    let meant = ask.subject.groups(types);
     let mut sums: HashMap<SiteId, Sum> = HashMap::new();
     for (i, group) in types.counts.groups.iter().enumerate() {
-        let meant = match &ask.subject {
-            None => true,
-            Some(Subject::Pattern(pattern)) => pattern.matches(&types.kind_of(i).name),
-            Some(Subject::Site(site)) => group.site == *site,
-            // Asked by its site.
-            Some(Subject::Block(_)) => false,
-        };
-        if meant {
+        if meant[i] {
             let sum = sums.entry(group.site).or_insert(Sum {
                 site: group.site,
                 count: 0,

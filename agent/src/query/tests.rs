@@ -129,6 +129,57 @@ fn patterns_that_match_nothing_suggest_names() {
 }
 
 #[test]
+fn several_words_are_one_type_or_several() {
+    let total = |lines: &[&str]| {
+        let total = answer(lines).expect("it has an answer").total;
+        total[0].clone().1
+    };
+    let blocks = crate::report::Value::Count;
+    assert_eq!(total(&["list CacheEntity"]), blocks(5));
+    assert_eq!(total(&["list CacheEntity String"]), blocks(8));
+    assert_eq!(total(&["list String, Vec<u64>"]), blocks(5));
+    // Each block once.
+    assert_eq!(total(&["list * String 3"]), blocks(12));
+    assert_eq!(total(&["top", "count #1 #2"]), blocks(7));
+    assert_eq!(total(&["list *", "count #1 #2"]), blocks(2));
+    assert_eq!(total(&["list *", "count #1 String"]), blocks(4));
+    assert_eq!(total(&["sites", "count #1"]), blocks(5));
+    assert_eq!(total(&["count 0x1010"]), blocks(1));
+    // The block stands for its call stack.
+    let sites = answer(&["list Vec<u64>", "sites #1 #2"]).expect("it has an answer");
+    assert_eq!(sites.rows.len(), 1);
+    let error = answer(&["list String CacheEntty"]).expect_err("one of them is none");
+    assert_eq!(error.to_string(), "no live block matches `CacheEntty`");
+    let error = answer(&["list #1 #2"]).expect_err("there are no rows");
+    assert_eq!(error.to_string(), "there is no row #1");
+}
+
+#[test]
+fn conditions_choose_blocks() {
+    let count = |condition: &str| {
+        let (snapshot, mut book) = (snapshot(), Book::default());
+        let mut view = View::new(&snapshot, &mut book, None);
+        let words = ["*", "--where", condition].map(str::to_owned);
+        let list = find("list").expect("there is one");
+        let report = list.answer(&mut view, &words, &mut Asked::default());
+        match report.expect(condition).total[0].1 {
+            crate::report::Value::Count(n) => n,
+            ref other => panic!("{other}"),
+        }
+    };
+    assert_eq!(count("size > 1"), 12);
+    assert_eq!(count("size >= 64"), 7);
+    assert_eq!(count("size >= 64 && size < 1k && !(type = Vec<u64>)"), 5);
+    assert_eq!(count("age > 10s"), 6);
+    assert_eq!(count("age > 10s && site ~ *insert*"), 3);
+    assert_eq!(count("stack = main"), 12);
+    assert_eq!(count("type = unknown || confidence = likely"), 3);
+    assert_eq!(count("confidence < likely"), 2);
+    assert_eq!(count("address < 0x1400 || moving"), 2);
+    assert_eq!(count("moving"), 0);
+}
+
+#[test]
 fn growth_says_what_it_cannot_tell() {
     let (snapshot, mut book, mut past) = (snapshot(), Book::default(), past().folded());
     past.groups[0].site = crate::heap::SiteId(99);
@@ -167,7 +218,7 @@ fn an_empty_heap_has_answers() {
     let (mut snapshot, mut book) = (snapshot(), Book::default());
     snapshot.blocks.clear();
     let mut view = View::new(&snapshot, &mut book, None);
-    for line in ["top", "growth", "sites", "info"] {
+    for line in ["top", "growth", "sites", "info", "count", "list"] {
         assert!(
             ask(&mut view, line, &mut Asked::default()).is_ok(),
             "{line}"

@@ -85,8 +85,8 @@ static COLUMNS: [Column; 9] = [
 impl Ask {
     fn read(view: &View<'_>, typed: &Typed) -> Result<Self, Error> {
         let (rows, rest) = typed.split_number();
-        if !rest.is_empty() {
-            return Err(typed.wrong(format!("`{rest}` is no number of rows")));
+        if let Some(word) = rest.first() {
+            return Err(typed.wrong(format!("`{word}` is no number of rows")));
         }
         Ok(Ask {
             rows: view.rows(rows, 20),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Error;
-use super::pattern::{Pattern, whole_or_payload};
+use super::pattern::whole_or_payload;
 use super::types::{Past, Types};
 use crate::heap::{Address, Block, Gap, Names, Settings, Site, SiteId, Snapshot};
 use crate::report::{Capture, Object, Value};
@@ -127,29 +127,6 @@ impl<'a> View<'a> {
         bare.filter(|name| seen.insert(name.clone())).collect()
     }
 
-    /// What a word means in the place of a pattern: a pattern, or a numbered row.
-    ///
-    /// # Errors
-    /// [`Error::NoRow`] for a number without a row, [`Error::NoMatch`] where no live block is meant.
-    pub(crate) fn subject(&mut self, word: &str) -> Result<Subject, Error> {
-        let types = self.types();
-        let subject = match self.row(word)? {
-            Some(Object::Type(full)) => Subject::Pattern(Pattern::Full(full)),
-            Some(Object::Site(site)) => Subject::Site(site),
-            Some(Object::Block(address)) => Subject::Block(address),
-            None => Subject::Pattern(Pattern::read(word)),
-        };
-        let meant = match &subject {
-            Subject::Pattern(pattern) => types.kinds.iter().any(|k| pattern.matches(&k.name)),
-            Subject::Site(_) | Subject::Block(_) => true,
-        };
-        if meant {
-            Ok(subject)
-        } else {
-            Err(no_match(word, &types))
-        }
-    }
-
     /// The block that a word means: `0x…`, also inside a block, or a numbered row.
     ///
     /// # Errors
@@ -186,7 +163,8 @@ impl<'a> View<'a> {
         })
     }
 
-    fn block_at(&self, address: Address) -> Option<&'a Block> {
+    /// The live block in which an address lies.
+    pub(crate) fn block_at(&self, address: Address) -> Option<&'a Block> {
         let blocks = &self.snapshot.blocks;
         let after = blocks.partition_point(|block| block.address <= address);
         let block = blocks.get(after.checked_sub(1)?)?;
@@ -196,41 +174,15 @@ impl<'a> View<'a> {
     }
 }
 
-/// What a command is asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// The types a pattern means.
-    Pattern(Pattern),
-    /// One call stack.
-    Site(SiteId),
-    /// One block.
-    Block(Address),
-}
-
 /// The age of a block as a value.
 pub(crate) fn age(snapshot: &Snapshot, block: &Block) -> Value {
     snapshot.age(block.birth).map_or(Value::None, Value::Span)
 }
 
-fn read_address(word: &str) -> Option<Address> {
+/// An address as it is typed: `0x…`.
+pub(crate) fn read_address(word: &str) -> Option<Address> {
     let digits = word
         .strip_prefix("0x")
         .or_else(|| word.strip_prefix("0X"))?;
     u64::from_str_radix(digits, 16).ok().map(Address)
-}
-
-fn no_match(word: &str, types: &Types) -> Error {
-    let names = types
-        .kinds
-        .iter()
-        .flat_map(|kind| whole_or_payload(&kind.name));
-    let mut bare: Vec<String> = names.map(super::pattern::bare).collect();
-    bare.retain(|name| !name.is_empty());
-    Error::NoMatch {
-        pattern: word.to_owned(),
-        near: super::near::nearest(
-            word.trim_start_matches('='),
-            bare.iter().map(String::as_str),
-        ),
-    }
 }

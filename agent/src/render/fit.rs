@@ -42,6 +42,9 @@ pub(super) fn pad(words: &str, columns: usize, figure: bool) -> String {
 /// Lines of at most so many columns, broken at spaces where there are any. What the line begins with in spaces, the
 /// others begin with, too.
 pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
+    if width(line) <= columns {
+        return vec![line.to_owned()];
+    }
     let words = line.trim_start_matches(' ');
     let indent = " ".repeat((line.len() - words.len()).min(columns / 2));
     let room = columns - indent.len();

@@ -33,7 +33,11 @@ pub(crate) fn error_text(error: &str, hint: Option<&str>, style: Style) -> Strin
         ..style
     };
     let error = [format!("Error: {error}")];
-    let hint: Vec<String> = hint.map(str::to_owned).into_iter().collect();
+    let hint: Vec<String> = hint
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect();
     let error = wrapped(&error, style).map(|line| style.paint(Ink::Red, &line));
     error
         .chain(wrapped(&hint, style))

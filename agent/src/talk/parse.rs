@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Error;
+use crate::query::{WHERE, extent};
 
 /// A line taken apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +61,13 @@ pub(super) struct Word {
     operator: bool,
 }
 
+impl Word {
+    /// Whether a condition comes next: one word, with its spaces and its `>`, up to where it is complete.
+    fn takes_condition(&self) -> bool {
+        self.text == WHERE.name
+    }
+}
+
 /// The words of a line. A type is one word however it is written: spaces and `>` between a `<` and its `>` belong to it,
 /// so that `list HashMap<String, Session> > FILE` needs no quotation marks. They count at the beginning of a word alone,
 /// for the sake of `&'static str`.
@@ -81,6 +89,14 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, Error> {
                 let length = if rest.starts_with(">>") { 2 } else { 1 };
                 (&rest[..length], length, true)
             }
+            _ if condition_after_equals(rest) > 0 => {
+                let length = condition_after_equals(rest);
+                (&rest[..length], length, false)
+            }
+            _ if words.last().is_some_and(Word::takes_condition) => {
+                let length = extent(rest);
+                (&rest[..length], length, false)
+            }
             _ => {
                 let length = plain(rest);
                 (&rest[..length], length, false)
@@ -92,6 +108,16 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, Error> {
             operator,
         });
         start += taken;
+    }
+}
+
+/// How long the word is if it is `--where=` and a condition; zero if it is not.
+fn condition_after_equals(rest: &str) -> usize {
+    let condition = rest.strip_prefix(WHERE.name);
+    let condition = condition.and_then(|rest| rest.strip_prefix('='));
+    match condition {
+        Some(condition) => rest.len() - condition.len() + extent(condition),
+        None => 0,
     }
 }
 
@@ -159,6 +185,25 @@ mod tests {
         assert_eq!(words("list Arc<* 5"), ["list", "Arc<*", "5"]);
         assert_eq!(words("list 'a b' \"c d\""), ["list", "a b", "c d"]);
         assert_eq!(words("list &'static"), ["list", "&'static"]);
+        assert_eq!(
+            words("list --where size > 1k && type = Vec<u64> --by age 5"),
+            [
+                "list",
+                "--where",
+                "size > 1k && type = Vec<u64>",
+                "--by",
+                "age",
+                "5"
+            ]
+        );
+        assert_eq!(
+            words("list --where 'size > 1' 5"),
+            ["list", "--where", "size > 1", "5"]
+        );
+        assert_eq!(
+            words("list --where=size > 1k 5"),
+            ["list", "--where=size > 1k", "5"]
+        );
         assert!(words("   ").is_empty());
     }
 
@@ -171,6 +216,8 @@ mod tests {
             ("top > 'a b'", "a b", false),
             ("list Arc<B> > a.txt", "a.txt", false),
             ("list Arc<* > a.txt", "a.txt", false),
+            ("list --where size > 1k > a.txt", "a.txt", false),
+            ("list --where moving >> a.txt", "a.txt", true),
         ] {
             let file = Line::read(line).expect("it is a good line").file;
             let file = file.expect("it names a file");

@@ -129,6 +129,36 @@ fn list_is_the_largest_or_the_oldest() {
 }
 
 #[test]
+fn count_is_by_type_with_the_sum() {
+    let expected = "\
+#  type              ~  count     %  bytes     %  largest
+1  Arc<CacheEntity>         5  41.7  640 B  58.2    128 B
+2  Vec<u64>          ~      2  16.7  320 B  29.1    256 B
+   total                    7  58.3  960 B  87.3
+~ the type is likely, not sure; ? it is a guess
+";
+    assert_eq!(shows(&["count CacheEntity Vec<u64>"]), expected);
+    let answer = document(&["count --where size > 100"]);
+    assert_eq!(answer["total"]["count"], 6);
+    assert_eq!(answer["rows"][1]["bytes"], 256);
+    assert_eq!(shows(&["count --where size > 1g"]), "No block is so.\n");
+}
+
+#[test]
+fn a_wrong_condition_is_pointed_at() {
+    let outcome = run(&["list * --where size > 1k && siz < 3"], 80);
+    assert!(outcome.error);
+    assert_eq!(
+        outcome.text,
+        "Error: --where: there is no field `siz`; did you mean `size`?\n  size > 1k && siz < 3\n               ^\n"
+    );
+    let long = format!("count --where {}size > x", "size > 1 && ".repeat(9));
+    for line in run(&[&long], 40).text.lines() {
+        assert!(width(line) <= 40 && !line.is_empty(), "{line}");
+    }
+}
+
+#[test]
 fn a_type_is_as_sure_as_the_block_is() {
     let rows = &document(&["list Vec<u64>"])["rows"];
     assert_eq!(rows[0]["confidence"], "likely");

@@ -1,0 +1,142 @@
+//! `count`: how many blocks there are of a type, and how many bytes.
+
+use super::subject::Subject;
+use super::types::{Kind, Types, legend, share, type_value};
+use super::{Argument, Command, Error, Example, Kind as ArgumentKind, Need, Typed, View, WHERE};
+use crate::heap::{Block, Host};
+use crate::report::{Column, Object, Report, Row, Value, count};
+
+pub(crate) static COMMAND: Command = Command {
+    name: "count",
+    aliases: &["n"],
+    summary: "how many blocks of a type there are, and their bytes",
+    help: "One row for each type that PATTERN means (see `list`), the one with most bytes first, and the sum of all that it \
+           means; shares are of the whole heap. Several patterns count what any of them means, each block once. \
+           --where counts only the blocks for which a condition holds (see `help list`).",
+    arguments: &[
+        Argument {
+            name: "PATTERN",
+            kind: ArgumentKind::Pattern,
+            optional: true,
+            help: "which types; all unless given",
+        },
+        Argument {
+            name: "N",
+            kind: ArgumentKind::Number,
+            optional: true,
+            help: "how many rows; 20 unless given",
+        },
+    ],
+    flags: &[WHERE],
+    examples: &[
+        Example {
+            line: "count CacheEntity",
+            says: "all owners of that type",
+        },
+        Example {
+            line: "count String Vec<u64>",
+            says: "both",
+        },
+        Example {
+            line: "count * --where size < 32",
+            says: "small blocks, by type",
+        },
+    ],
+    from: "objgraph's count",
+    needs: &[Need::Tracking],
+    run,
+    ..Command::PLAIN
+};
+
+fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
+    let (rows, words) = typed.split_number();
+    let rows = view.rows(rows, 20);
+    let filter = typed.filter()?;
+    let subject = Subject::read(view, words)?;
+    let types = view.types();
+    let blocks = subject.blocks(view, &types, filter.as_ref());
+    let kinds = kinds(&blocks, &types);
+    let shown = &kinds[..rows.min(kinds.len())];
+    let whole = (types.counts.count(), types.counts.bytes());
+    let row = |kind: &Kind| row(kind, whole, typed.full());
+    let object = |kind: &Kind| Object::Type(kind.name.full.clone());
+    Ok(Report {
+        command: COMMAND.name,
+        columns: COLUMNS.to_vec(),
+        rows: shown.iter().map(row).collect(),
+        // With a condition a row is not all of its type.
+        objects: match filter {
+            None => shown.iter().map(object).collect(),
+            Some(_) => Vec::new(),
+        },
+        total: total(&kinds, whole),
+        notes: notes(shown, kinds.len()),
+        gaps: view.gaps(),
+        ..Report::default()
+    })
+}
+
+static COLUMNS: [Column; 7] = [
+    Column::flexible("type", "type"),
+    Column::new("confidence", "~"),
+    Column::new("count", "count"),
+    Column::new("count_share", "%").spare(),
+    Column::new("bytes", "bytes"),
+    Column::new("bytes_share", "%"),
+    Column::new("largest", "largest").spare(),
+];
+
+/// The blocks by type, the one with most bytes first.
+fn kinds(blocks: &[&Block], types: &Types) -> Vec<Kind> {
+    let none = |kind: &Kind| Kind::new(kind.name.clone());
+    let mut kinds: Vec<Kind> = types.kinds.iter().map(none).collect();
+    for block in blocks {
+        if let Some(group) = types.index.of(block) {
+            let kind = &mut kinds[types.place_of(group)];
+            kind.count += 1;
+            kind.bytes += block.size;
+            kind.largest = kind.largest.max(block.size);
+        }
+    }
+    kinds.retain(|kind| kind.count > 0);
+    kinds.sort_by(|a, b| (b.bytes, b.count, &a.name.full).cmp(&(a.bytes, a.count, &b.name.full)));
+    kinds
+}
+
+fn row(kind: &Kind, (count, bytes): (u64, u64), full: bool) -> Row {
+    Row::new([
+        type_value(&kind.name, full),
+        Value::Confidence(kind.name.confidence),
+        Value::Count(kind.count),
+        Value::Share(share(kind.count, count)),
+        Value::Bytes(kind.bytes),
+        Value::Share(share(kind.bytes, bytes)),
+        Value::Bytes(kind.largest),
+    ])
+}
+
+fn total(kinds: &[Kind], (all_count, all_bytes): (u64, u64)) -> Vec<(&'static str, Value)> {
+    let count = kinds.iter().map(|kind| kind.count).sum();
+    let bytes = kinds.iter().map(|kind| kind.bytes).sum();
+    vec![
+        ("count", Value::Count(count)),
+        ("count_share", Value::Share(share(count, all_count))),
+        ("bytes", Value::Bytes(bytes)),
+        ("bytes_share", Value::Share(share(bytes, all_bytes))),
+        ("types", Value::Count(kinds.len() as u64)),
+    ]
+}
+
+fn notes(shown: &[Kind], all: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if all == 0 {
+        notes.push("No block is so.".to_owned());
+    }
+    let left = all - shown.len();
+    if left > 0 {
+        let left = count(left as u64, "type");
+        notes.push(format!("{left} not shown: `count ... {all}` shows all"));
+    }
+    notes.extend(legend(shown.iter().map(|kind| &kind.name)));
+    notes
+}

@@ -3,12 +3,14 @@
 //! - [`screen`], [`pty`], [`process`], [`prompt`]: what a test does: start, type, wait with a deadline, look at what a
 //!   terminal would show.
 //! - [`commands`], [`growth`]: what the prompt answers.
+//! - [`leaks`]: the demo's leaks, one by one.
 //! - [`leave`]: every way out of a look.
 //! - [`streams`]: other standard streams, no terminal, other builds.
 //! - [`rules`]: who imports whom, what may stand where, and what the documents promise.
 
 mod commands;
 mod growth;
+mod leaks;
 mod leave;
 mod process;
 mod prompt;

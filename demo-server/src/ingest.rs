@@ -1,11 +1,11 @@
 //! Lines into sessions and rows: the one place that all of them pass, one after the other. Touches no file and no socket.
 
-use crate::cache::Cache;
 use crate::combined;
 use crate::lines::Line;
-use crate::options::Leak;
+use crate::seconds::Seconds;
 use crate::sessions::Sessions;
 use crate::store::Row;
+use crate::visits::Visits;
 use crate::writer::{Figures, WriteError, Writer};
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -19,8 +19,8 @@ const ROWS_A_COMMIT: u64 = crate::store::MAX_STAGED / 2;
 #[derive(Debug)]
 pub(crate) struct Ingest {
     sessions: Sessions,
-    cache: &'static Cache,
-    leak: Leak,
+    visits: Visits,
+    seconds: Seconds,
     writer: Writer,
     lines: u64,
     bad: u64,
@@ -32,14 +32,14 @@ impl Ingest {
     /// With no session yet.
     pub(crate) fn new(
         sessions: NonZeroUsize,
-        cache: &'static Cache,
-        leak: Leak,
+        visits: Visits,
+        seconds: Seconds,
         writer: Writer,
     ) -> Self {
         Ingest {
             sessions: Sessions::new(sessions),
-            cache,
-            leak,
+            visits,
+            seconds,
             writer,
             lines: 0,
             bad: 0,
@@ -97,13 +97,9 @@ impl Ingest {
             return None;
         };
         let entry = combined::parse(line).ok()?;
-        let recorded = self.sessions.record(&entry, self.cache);
-        if let Some(ended) = recorded.ended
-            && self.leak != Leak::Cache
-        {
-            self.cache.forget(&ended);
-        }
-        Some(Row::new(entry, recorded.visit))
+        self.seconds.record(&entry);
+        let visit = self.sessions.record(&entry, &mut self.visits);
+        Some(Row::new(entry, visit))
     }
 
     async fn commit(&mut self) -> Result<(), WriteError> {
@@ -117,7 +113,9 @@ impl Ingest {
             lines: self.lines,
             bad: self.bad,
             sessions: self.sessions.len(),
-            cached: self.cache.len(),
+            cached: self.visits.cached(),
+            ended: self.visits.ended(),
+            median: self.seconds.median(),
             busiest: busiest.map(ToString::to_string).unwrap_or_default(),
         }
     }

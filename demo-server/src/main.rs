@@ -4,25 +4,34 @@
 //!
 //! ```text
 //! input (generate | - | FILE | TCP) -> lines -> ingest -> combined -> sessions -> writer -> store
-//!                                                                        \-> cache, the leak
+//!                                                                        \-> visits, most of the leaks
 //! ```
 //!
 //! - [`options`]: the command line.
 //! - [`input`]: the sources; [`lines`] puts their bytes together, [`generate`] makes some up.
 //! - [`ingest`]: each line through [`combined`] into its client's session and into a row.
-//! - [`sessions`]: the LRU, which is meant to be bounded; [`cache`]: the index, which is not.
+//! - [`sessions`]: the LRU, which is meant to be bounded; [`visits`]: what is told of a session's end, and what is not.
+//! - [`leaks`]: what goes wrong, by name. It goes wrong in [`cache`], [`clients`], [`farewell`], [`trouble`], [`seconds`]
+//!   and [`advice`].
 //! - [`writer`]: the thread that owns [`store`].
 
+mod advice;
 mod cache;
+mod clients;
 mod combined;
+mod farewell;
 mod generate;
 mod ingest;
 mod input;
+mod leaks;
 mod lines;
 mod moment;
 mod options;
+mod seconds;
 mod sessions;
 mod store;
+mod trouble;
+mod visits;
 mod writer;
 
 use options::{Asked, Options};
@@ -38,6 +47,9 @@ static HEAP: sigheap::Heap = sigheap::Heap::system();
 
 /// The entities of all visits.
 static CACHE: cache::Cache = cache::Cache::new();
+
+/// The visits that have ended.
+static ENDED: farewell::Ended = farewell::Ended::new();
 
 /// Lines between a source and the sessions; a source that is faster waits.
 const LINES_IN_FLIGHT: usize = 1024;
@@ -90,7 +102,9 @@ async fn until_told_to_stop(
         .await
         .map_err(|error| format!("cannot read {}: {error}", options.source))?;
     announce(options);
-    let ingest = ingest::Ingest::new(options.sessions, &CACHE, options.leak, writer);
+    let visits = visits::Visits::new(&CACHE, &ENDED, options.leaks);
+    let seconds = seconds::Seconds::new(options.leaks.has(leaks::Leak::Spare));
+    let ingest = ingest::Ingest::new(options.sessions, visits, seconds, writer);
     Ok(ingest.run(lines, options.commit_every, stop).await?)
 }
 
@@ -98,7 +112,7 @@ fn announce(options: &Options) {
     let pid = std::process::id();
     info!(
         pid,
-        leak = options.leak.name(),
+        leak = %options.leaks,
         db = %options.db.display(),
         commit_every = ?options.commit_every,
         sessions = options.sessions,

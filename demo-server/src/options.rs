@@ -1,5 +1,6 @@
 //! The command line: what was asked for, checked. Touches nothing but its arguments.
 
+use crate::leaks::{Leak, Leaks};
 use lexopt::{Arg, Parser, ValueExt};
 use std::error::Error;
 use std::ffi::OsString;
@@ -24,9 +25,14 @@ Input:
   --listen ADDRESS      lines from any number of TCP clients; port 0 takes a free one
 
 Options:
-  --leak KIND           what goes wrong [default: cache]
-                          cache  nobody prunes the index of CacheEntity objects
-                          none   nothing
+  --leak KINDS          what goes wrong, several with commas between [default: cache]
+                          cache     nobody prunes the index of CacheEntity objects
+                          cycle     clients and their connections hold each other
+                          task      tasks wait for a notification that nobody sends
+                          forget    guards are forgotten, not disarmed, with their boxes
+                          spare     buffers keep the room that a burst gave them
+                          fragment  the allocator cannot give freed memory back
+                          all, none
   --db FILE             the database [default: demo-server.sqlite]
   --commit-every TIME   time between commits, such as 500ms, 30s, 2m [default: 30s]
   --sessions N          clients whose sessions are kept [default: 500]
@@ -56,7 +62,7 @@ pub(crate) struct Options {
     /// Where the lines come from.
     pub(crate) source: Source,
     /// What goes wrong.
-    pub(crate) leak: Leak,
+    pub(crate) leaks: Leaks,
     /// The database's file.
     pub(crate) db: PathBuf,
     /// Time between commits.
@@ -92,31 +98,6 @@ impl fmt::Display for Source {
     }
 }
 
-/// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leak {
-    /// The index of [`crate::cache`] is never pruned.
-    Cache,
-    /// Nothing.
-    None,
-}
-
-impl Leak {
-    const ALL: [Leak; 2] = [Leak::Cache, Leak::None];
-
-    /// Its name on the command line.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Leak::Cache => "cache",
-            Leak::None => "none",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|leak| leak.name() == name)
-    }
-}
-
 /// Reads the arguments that follow the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, UsageError> {
     let mut parser = Parser::from_args(arguments);
@@ -125,7 +106,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
             Arg::Long("listen") => given.listen(value(&mut parser, "--listen")?)?,
-            Arg::Long("leak") => given.leak = Some(value(&mut parser, "--leak")?.read(leak)?),
+            Arg::Long("leak") => given.leaks = Some(value(&mut parser, "--leak")?.read(leaks)?),
             Arg::Long("db") => given.db = Some(db(parser.value()?)?),
             Arg::Long("commit-every") => {
                 given.commit_every = Some(value(&mut parser, "--commit-every")?.read(time)?);
@@ -146,7 +127,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
 #[derive(Default)]
 struct Given {
     source: Option<Source>,
-    leak: Option<Leak>,
+    leaks: Option<Leaks>,
     db: Option<PathBuf>,
     commit_every: Option<Duration>,
     sessions: Option<NonZeroUsize>,
@@ -178,7 +159,7 @@ impl Given {
                     rate: rate.unwrap_or(2000),
                 },
             },
-            leak: self.leak.unwrap_or(Leak::Cache),
+            leaks: self.leaks.unwrap_or(Leaks::NONE.with(Leak::Cache)),
             db: self.db.unwrap_or_else(|| "demo-server.sqlite".into()),
             commit_every: self.commit_every.unwrap_or(Duration::from_secs(30)),
             sessions: self
@@ -210,8 +191,8 @@ fn value(parser: &mut Parser, option: &'static str) -> Result<Value, UsageError>
     Ok(Value { option, text })
 }
 
-fn leak(text: &str) -> Result<Leak, &'static str> {
-    Leak::named(text).ok_or("cache or none")
+fn leaks(text: &str) -> Result<Leaks, &'static str> {
+    Leaks::parse(text).ok_or(Leaks::WANTED)
 }
 
 fn db(file: OsString) -> Result<PathBuf, UsageError> {
@@ -325,9 +306,8 @@ mod tests {
     fn the_defaults_are_those_that_the_help_states() {
         let options = options("");
         assert_eq!(options.source, Source::Generated { rate: 2000 });
-        assert_eq!(options.leak, Leak::Cache);
         for default in [
-            options.leak.name(),
+            &options.leaks.to_string(),
             &options.db.display().to_string(),
             &format!("{}s", options.commit_every.as_secs()),
             &options.sessions.to_string(),
@@ -339,10 +319,11 @@ mod tests {
 
     #[test]
     fn every_option_is_read() {
-        let line = "--listen 127.0.0.1:0 --leak=none --db x.db --commit-every 250ms --sessions 9";
+        let line =
+            "--listen 127.0.0.1:0 --leak=cycle,task --db x.db --commit-every 250ms --sessions 9";
         let expected = Options {
             source: Source::Listen("127.0.0.1:0".parse().unwrap()),
-            leak: Leak::None,
+            leaks: Leaks::parse("task,cycle").unwrap(),
             db: "x.db".into(),
             commit_every: Duration::from_millis(250),
             sessions: NonZeroUsize::new(9).unwrap(),
@@ -358,9 +339,9 @@ mod tests {
     #[test]
     fn every_leak_is_in_the_help() {
         for leak in Leak::ALL {
-            assert_eq!(Leak::named(leak.name()), Some(leak));
-            assert!(HELP.contains(leak.name()));
+            assert!(HELP.contains(&format!("\n                          {} ", leak.name())));
         }
+        assert!(HELP.lines().all(|line| line.len() <= 98));
     }
 
     #[test]
@@ -375,6 +356,7 @@ mod tests {
             "--listen 127.0.0.1",
             "--leak",
             "--leak everything",
+            "--leak cache,none",
             "--commit-every 30",
             "--commit-every 0s",
             "--commit-every 25h",

@@ -1,11 +1,10 @@
-//! Sessions by client, the latest only: the cache that is meant to be one. Touches `cache`.
+//! Sessions by client, the latest only: the cache that is meant to be one. Touches `visits`.
 
-use crate::cache::{Cache, CacheEntity};
 use crate::combined::Entry;
+use crate::visits::{Visit, Visits};
 use lru::LruCache;
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 /// A client silent for longer, in seconds, begins a new visit when it comes back.
 const VISIT_ENDS_AFTER: u64 = 30 * 60;
@@ -17,8 +16,6 @@ const PAGES_KEPT: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Sessions {
     by_client: LruCache<String, Session>,
-    /// Visits begun so far, which is also the number of the latest one.
-    visits: u64,
 }
 
 impl Sessions {
@@ -26,24 +23,23 @@ impl Sessions {
     pub(crate) fn new(bound: NonZeroUsize) -> Self {
         Sessions {
             by_client: LruCache::new(bound),
-            visits: 0,
         }
     }
 
-    /// Adds a request to its client's session, and begins one where there is none.
-    pub(crate) fn record(&mut self, entry: &Entry<'_>, cache: &Cache) -> Recorded {
+    /// Adds a request to its client's session, and begins one where there is none. Returns the number of its visit.
+    pub(crate) fn record(&mut self, entry: &Entry<'_>, visits: &mut Visits) -> u64 {
         if let Some(session) = self.by_client.get_mut(entry.client)
             && session.is_same_visit(entry.at)
         {
-            let visit = session.record(entry);
-            return Recorded { visit, ended: None };
+            return session.record(entry);
         }
-        self.visits += 1;
-        let mut session = Session::new(cache.open(self.visits, entry));
-        let visit = session.record(entry);
+        let mut session = Session::new(visits.begin(entry));
+        let number = session.record(entry);
         let before = self.by_client.push(entry.client.to_owned(), session);
-        let ended = before.map(|(_, session)| session.entity);
-        Recorded { visit, ended }
+        if let Some((_, session)) = before {
+            visits.end(&session.visit);
+        }
+        number
     }
 
     /// How many there are.
@@ -52,25 +48,16 @@ impl Sessions {
     }
 
     /// The visit with the most requests.
-    pub(crate) fn busiest(&self) -> Option<&CacheEntity> {
-        let visits = self.by_client.iter().map(|(_, session)| &*session.entity);
-        visits.max_by_key(|entity| entity.requests())
+    pub(crate) fn busiest(&self) -> Option<&Visit> {
+        let visits = self.by_client.iter().map(|(_, session)| &session.visit);
+        visits.max_by_key(|visit| visit.requests())
     }
-}
-
-/// What recording a request did.
-#[derive(Debug)]
-pub(crate) struct Recorded {
-    /// Number of the visit it belongs to.
-    pub(crate) visit: u64,
-    /// The visit that ended by it: pushed out, or of the same client and long silent.
-    pub(crate) ended: Option<Arc<CacheEntity>>,
 }
 
 /// One client, as long as it is among the latest.
 #[derive(Debug)]
 struct Session {
-    entity: Arc<CacheEntity>,
+    visit: Visit,
     /// Seconds since 1970-01-01 UTC, by the log's clock.
     last_seen: i64,
     /// The latest pages, oldest first.
@@ -78,9 +65,9 @@ struct Session {
 }
 
 impl Session {
-    fn new(entity: Arc<CacheEntity>) -> Self {
+    fn new(visit: Visit) -> Self {
         Session {
-            entity,
+            visit,
             last_seen: 0,
             pages: VecDeque::with_capacity(PAGES_KEPT),
         }
@@ -97,8 +84,8 @@ impl Session {
             self.pages.pop_front();
         }
         self.pages.push_back(entry.path().into());
-        self.entity.record(entry);
-        self.entity.visit()
+        self.visit.record(entry);
+        self.visit.number()
     }
 }
 
@@ -106,10 +93,26 @@ impl Session {
 mod tests {
     use super::*;
     use crate::combined::parse;
+    use crate::visits::tests::visits;
 
-    fn sessions(bound: usize) -> (Sessions, Cache) {
-        let bound = NonZeroUsize::new(bound).unwrap();
-        (Sessions::new(bound), Cache::new())
+    /// Sessions and what they tell of a visit's end.
+    struct Site(Sessions, Visits);
+
+    impl Site {
+        fn new(bound: usize, leaks: &str) -> Self {
+            let bound = NonZeroUsize::new(bound).unwrap();
+            Site(Sessions::new(bound), visits(leaks))
+        }
+
+        /// The number of the visit that this line belongs to.
+        fn record(&mut self, line: &str) -> u64 {
+            self.0.record(&parse(line.as_bytes()).unwrap(), &mut self.1)
+        }
+
+        /// Sessions and entities.
+        fn sizes(&self) -> (usize, usize) {
+            (self.0.len(), self.1.cached())
+        }
     }
 
     fn visit(client: u32, minute: u32) -> String {
@@ -118,65 +121,47 @@ mod tests {
         )
     }
 
-    fn record(sessions: &mut Sessions, cache: &Cache, line: &str) -> Recorded {
-        sessions.record(&parse(line.as_bytes()).unwrap(), cache)
+    #[tokio::test]
+    async fn the_bound_holds_and_the_least_recent_is_pushed_out() {
+        let mut site = Site::new(3, "none");
+        let visits = [1, 2, 3, 1].map(|client| site.record(&visit(client, 0)));
+        assert_eq!((visits, site.sizes()), ([1, 2, 3, 1], (3, 3)));
+        site.record(&visit(4, 0));
+        assert_eq!(site.sizes(), (3, 3));
+        assert_eq!(site.record(&visit(1, 0)), 1);
+        assert_eq!(site.record(&visit(2, 0)), 5, "the second was pushed out");
     }
 
-    #[test]
-    fn the_bound_holds_and_the_least_recent_is_pushed_out() {
-        let (mut sessions, cache) = sessions(3);
-        for client in [1, 2, 3, 1] {
-            let recorded = record(&mut sessions, &cache, &visit(client, 0));
-            assert!(recorded.ended.is_none());
-        }
-        let recorded = record(&mut sessions, &cache, &visit(4, 0));
-        assert_eq!(recorded.ended.unwrap().visit(), 2);
-        assert_eq!(sessions.len(), 3);
-    }
-
-    #[test]
-    fn a_client_that_was_silent_begins_a_new_visit() {
-        let (mut sessions, cache) = sessions(3);
-        assert_eq!(record(&mut sessions, &cache, &visit(1, 0)).visit, 1);
-        assert_eq!(record(&mut sessions, &cache, &visit(1, 30)).visit, 1);
+    #[tokio::test]
+    async fn a_client_that_was_silent_begins_a_new_visit() {
+        let mut site = Site::new(3, "none");
+        assert_eq!(site.record(&visit(1, 0)), 1);
+        assert_eq!(site.record(&visit(1, 30)), 1);
         let late = visit(1, 30).replace(":13:", ":14:");
-        let recorded = record(&mut sessions, &cache, &late);
-        assert_eq!(recorded.visit, 2);
-        assert_eq!(recorded.ended.unwrap().visit(), 1);
-        assert_eq!(sessions.len(), 1);
+        assert_eq!(site.record(&late), 2);
+        assert_eq!(site.sizes(), (1, 1));
     }
 
-    #[test]
-    fn an_index_that_is_told_stays_as_small_as_the_sessions() {
-        let (mut sessions, cache) = sessions(10);
-        for client in 0..200 {
-            let recorded = record(&mut sessions, &cache, &visit(client, 0));
-            if let Some(entity) = recorded.ended {
-                cache.forget(&entity);
-                assert_eq!(Arc::strong_count(&entity), 1);
+    #[tokio::test]
+    async fn an_index_that_is_told_stays_as_small_as_the_sessions() {
+        for (leaks, cached) in [("none", 10), ("cache", 200)] {
+            let mut site = Site::new(10, leaks);
+            for client in 0..200 {
+                site.record(&visit(client, 0));
             }
+            assert_eq!(site.sizes(), (10, cached), "{leaks}");
         }
-        assert_eq!((sessions.len(), cache.len()), (10, 10));
     }
 
-    #[test]
-    fn an_index_that_nobody_tells_keeps_every_visit() {
-        let (mut sessions, cache) = sessions(10);
-        for client in 0..200 {
-            record(&mut sessions, &cache, &visit(client, 0));
-        }
-        assert_eq!((sessions.len(), cache.len()), (10, 200));
-    }
-
-    #[test]
-    fn pages_are_bounded_and_the_busiest_visit_is_found() {
-        let (mut sessions, cache) = sessions(3);
-        record(&mut sessions, &cache, &visit(1, 0));
+    #[tokio::test]
+    async fn pages_are_bounded_and_the_busiest_visit_is_found() {
+        let mut site = Site::new(3, "none");
+        site.record(&visit(1, 0));
         for minute in 0..50 {
-            record(&mut sessions, &cache, &visit(2, minute));
+            site.record(&visit(2, minute));
         }
-        assert_eq!(sessions.busiest().unwrap().visit(), 2);
-        let (_, session) = sessions.by_client.peek_mru().unwrap();
+        assert_eq!(site.0.busiest().unwrap().number(), 2);
+        let (_, session) = site.0.by_client.peek_mru().unwrap();
         assert_eq!(session.pages.len(), PAGES_KEPT);
     }
 }

@@ -23,6 +23,10 @@ pub(crate) struct Figures {
     pub(crate) sessions: usize,
     /// Entities in the index.
     pub(crate) cached: usize,
+    /// Visits that have ended and said so.
+    pub(crate) ended: u64,
+    /// Median size in bytes of the good answers of a second.
+    pub(crate) median: u32,
     /// The visit with the most requests, in a few words.
     pub(crate) busiest: String,
 }
@@ -108,6 +112,8 @@ fn commit(store: &mut Store, figures: &Figures) -> Result<(), StoreError> {
         bad = figures.bad,
         sessions = figures.sessions,
         cached = figures.cached,
+        ended = figures.ended,
+        median = figures.median,
         added,
         dropped = store.dropped(),
         // Clients wrote parts of this: the debug form escapes what a terminal would obey.

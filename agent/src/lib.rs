@@ -40,7 +40,7 @@ pub mod internals {
     pub use crate::resolve::Resolver;
     pub use crate::session::prepare_to_stop;
     pub use crate::track::{
-        Stats, arena, block_at, defer_stop, epoch, for_each_block, for_each_own_range, forget,
-        present, set_epoch, set_stop_hook, site, slots_taken, stats,
+        Period, Stats, arena, block_at, defer_stop, end, epoch, for_each_block, for_each_own_range,
+        forget, period, present, set_epoch, set_mode, set_stop_hook, site, slots_taken, stats,
     };
 }

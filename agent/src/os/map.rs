@@ -65,6 +65,23 @@ pub(crate) unsafe fn release(start: NonNull<u8>, bytes: usize) {
     unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
 }
 
+/// Gives the memory of the whole pages in a range back; it reads as zeros from then on. The addresses stay.
+///
+/// # Safety
+/// The range is private anonymous memory of the caller's, in which any reader takes zeros as well as what was there.
+pub(crate) unsafe fn discard(start: u64, bytes: usize) {
+    let _errno = Errno::save();
+    let page = PAGE as u64;
+    let (first, end) = (
+        start.next_multiple_of(page),
+        (start + bytes as u64) / page * page,
+    );
+    if first < end {
+        // SAFETY: the caller's promise.
+        unsafe { libc::madvise(first as *mut _, (end - first) as usize, libc::MADV_DONTNEED) };
+    }
+}
+
 /// Says for each page from `start` on whether it was ever written (in memory or swapped out).
 ///
 /// `mincore` would call a swapped page absent. Fails where `/proc` is missing or closed, as after a setuid: then

@@ -136,6 +136,16 @@ pub(crate) fn available_memory() -> u64 {
 /// What is taken for available where the kernel does not say, in bytes.
 const UNKNOWN_MEMORY: u64 = 1 << 30;
 
+/// A number that differs from process to process, without asking the kernel: from the random bytes that it gave the
+/// program at its start.
+pub(crate) fn seed() -> u64 {
+    // SAFETY: reads the auxiliary vector; the pointer in it is null or that of 16 bytes that stay.
+    unsafe {
+        let bytes = libc::getauxval(libc::AT_RANDOM) as *const [u8; 8];
+        bytes.as_ref().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+    }
+}
+
 /// Writes all of it, or as much as goes. Takes no lock, so it may be called in a signal handler and in the clone.
 pub(crate) fn write(descriptor: i32, mut text: &[u8]) {
     while !text.is_empty() {

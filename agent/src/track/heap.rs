@@ -5,12 +5,15 @@ use std::alloc::{GlobalAlloc, Layout, System};
 #[cfg(sigheap_supported)]
 use super::{
     arena,
-    record::Record,
+    mode::{self, Way},
+    record::{Origin, Record},
     section::Section,
     table::TABLE,
     thread::{self, Slot},
     walk::{self, Registers},
 };
+#[cfg(sigheap_supported)]
+use crate::heap::Rate;
 
 /// The global allocator that remembers every live block. It forwards to another, and adds to each call the record of a
 /// block: what was asked for, by which call stack, when.
@@ -21,7 +24,7 @@ use super::{
 pub struct Heap<A = System> {
     inner: A,
     /// The least that `inner` is asked for. The tracker's table tells blocks apart that begin 32 bytes apart on
-    /// addresses that are multiples of 16: glibc's do; of other allocators that has to be asked.
+    /// addresses that are multiples of 16, which has to be asked of an allocator.
     #[cfg(sigheap_supported)]
     least: Least,
 }
@@ -39,7 +42,12 @@ impl Heap<System> {
         Heap {
             inner: System,
             #[cfg(sigheap_supported)]
-            least: Least { size: 1, align: 1 },
+            // glibc's chunk for one byte and for 24 is the same. Another malloc may stand in its place (LD_PRELOAD), whose
+            // smaller classes would be too close together, and which has none between 16 and 32.
+            least: Least {
+                size: 24,
+                align: 16,
+            },
         }
     }
 }
@@ -82,7 +90,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
     }
 }
 
-// Each method forwards to one that is not inlined: the stack is taken there, and so begins at the method's caller.
+// A call that records forwards to a method that is not inlined: the stack is taken there, and so begins at the method's
+// caller. A call that does not is a few instructions more than the inner allocator's.
 #[cfg(sigheap_supported)]
 // SAFETY: blocks come from the inner allocator, which keeps the contract, or from the arena, which does, and go back
 // where they came from with the layout they were asked for with.
@@ -105,7 +114,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
             // SAFETY: the caller's promises.
             return unsafe { self.free_routed(block, layout) };
         }
-        TABLE.remove(block as u64, layout.size());
+        if !TABLE.remove(block as u64, layout.size()) {
+            count_unrecorded(-1, -(layout.size() as i64));
+        }
         // SAFETY: the block came from the inner allocator, asked for with the same layout.
         unsafe { self.inner.dealloc(block, self.asked_before(layout)) }
     }
@@ -121,31 +132,51 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
 impl<A: GlobalAlloc> Heap<A> {
     /// # Safety
     /// As for [`GlobalAlloc::alloc`].
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn allocate<const ZEROED: bool>(&self, layout: Layout) -> *mut u8 {
+        let way = mode::way();
+        if way == Way::FULL {
+            // SAFETY: the caller's promises.
+            return unsafe { self.allocate_recorded::<ZEROED>(layout, Rate::WHOLE) };
+        }
         if !arena::is_program() {
             // SAFETY: the caller's promises.
             return unsafe { self.allocate_apart::<ZEROED>(layout) };
         }
-        let site = walk::site(Registers::here());
-        let Some(asked) = self.asked(layout) else {
-            return std::ptr::null_mut();
-        };
-        // SAFETY: the layout's size is not zero, the caller says.
-        let block = unsafe {
-            if ZEROED {
-                self.inner.alloc_zeroed(asked)
-            } else {
-                self.inner.alloc(asked)
-            }
-        };
+        if let Some(rate) = way.pick(layout.size()) {
+            // SAFETY: the caller's promises.
+            return unsafe { self.allocate_recorded::<ZEROED>(layout, rate) };
+        }
+        // SAFETY: the caller's promises.
+        let block = unsafe { self.allocate_inner::<ZEROED>(layout) };
         if !block.is_null() {
-            insert(block, layout.size(), layout.align(), site, super::epoch());
+            count_unrecorded(1, layout.size() as i64);
         }
         block
     }
 
-    /// Allocates in the arena, or unrecorded.
+    /// # Safety
+    /// As for [`GlobalAlloc::alloc`].
+    #[inline(never)]
+    unsafe fn allocate_recorded<const ZEROED: bool>(&self, layout: Layout, rate: Rate) -> *mut u8 {
+        if !arena::is_program() {
+            // SAFETY: the caller's promises.
+            return unsafe { self.allocate_apart::<ZEROED>(layout) };
+        }
+        let origin = Origin {
+            site: walk::site(Registers::here()),
+            birth: super::epoch(),
+            rate,
+        };
+        // SAFETY: the caller's promises.
+        let block = unsafe { self.allocate_inner::<ZEROED>(layout) };
+        if !block.is_null() {
+            enter(block, layout.size(), layout.align(), Some(origin));
+        }
+        block
+    }
+
+    /// Allocates in the arena, or what is not the program's.
     ///
     /// # Safety
     /// As for [`GlobalAlloc::alloc`].
@@ -155,6 +186,21 @@ impl<A: GlobalAlloc> Heap<A> {
         if arena::is_entered() {
             return arena::allocate(layout, ZEROED);
         }
+        // SAFETY: the caller's promises.
+        let block = unsafe { self.allocate_inner::<ZEROED>(layout) };
+        if !block.is_null() && mode::way() != Way::ENDED {
+            let record = Record::own(block as u64, layout.size());
+            if !TABLE.insert(block as u64, record, layout.size()) {
+                count_unrecorded(1, layout.size() as i64);
+            }
+        }
+        block
+    }
+
+    /// # Safety
+    /// As for [`GlobalAlloc::alloc`].
+    #[inline(always)]
+    unsafe fn allocate_inner<const ZEROED: bool>(&self, layout: Layout) -> *mut u8 {
         let Some(asked) = self.asked(layout) else {
             return std::ptr::null_mut();
         };
@@ -168,7 +214,11 @@ impl<A: GlobalAlloc> Heap<A> {
         }
     }
 
-    /// Moves a block. It is seen by a look at every moment: by its old record, in the thread's slot, or by its new one.
+    /// Moves a block. If it has a record, it is seen by a look at every moment: by its old record, in the thread's slot,
+    /// or by its new one.
+    ///
+    /// To a sample a moved block is a new one, whole: so that it is recorded with the chance of its size, which may be
+    /// another than that of the size before.
     ///
     /// # Safety
     /// As for [`GlobalAlloc::realloc`].
@@ -178,13 +228,44 @@ impl<A: GlobalAlloc> Heap<A> {
             // SAFETY: the caller's promises.
             return unsafe { self.move_routed(block, layout, size) };
         }
-        let site = walk::site(Registers::here());
+        let old = TABLE.get(block as u64);
+        let rate = mode::way().pick(size);
+        if rate.is_none() && !old.is_live() {
+            // SAFETY: the caller's promises.
+            return unsafe { self.move_unrecorded(block, layout, size) };
+        }
+        let new = rate.map(|rate| Origin {
+            site: walk::site(Registers::here()),
+            birth: if old.is_shown() {
+                old.birth()
+            } else {
+                super::epoch()
+            },
+            rate,
+        });
         match thread::slot().filter(|slot| !slot.is_busy()) {
             // SAFETY: the caller's promises.
-            Some(slot) => unsafe { self.move_noted(slot, block, layout, size, site) },
+            Some(slot) => unsafe { self.move_noted(slot, block, layout, size, (old, new)) },
             // SAFETY: the caller's promises.
-            None => unsafe { self.move_by_copy(block, layout, size, site) },
+            None => unsafe { self.move_by_copy(block, layout, size, (old, new)) },
         }
+    }
+
+    /// Moves a block that has no record and gets none.
+    ///
+    /// # Safety
+    /// As for [`GlobalAlloc::realloc`].
+    #[inline(always)]
+    unsafe fn move_unrecorded(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let Some((asked, asked_size)) = self.asked_anew(layout, size) else {
+            return std::ptr::null_mut();
+        };
+        // SAFETY: the block came from the inner allocator with this layout, and the new size is valid, the caller says.
+        let moved = unsafe { self.inner.realloc(block, asked, asked_size) };
+        if !moved.is_null() {
+            count_unrecorded(0, size as i64 - layout.size() as i64);
+        }
+        moved
     }
 
     /// # Safety
@@ -196,14 +277,8 @@ impl<A: GlobalAlloc> Heap<A> {
         block: *mut u8,
         layout: Layout,
         size: usize,
-        site: u32,
+        (old, new): (Record, Option<Origin>),
     ) -> *mut u8 {
-        let old = TABLE.get(block as u64);
-        let birth = if old.is_live() {
-            old.birth()
-        } else {
-            super::epoch()
-        };
         let Some((asked, asked_size)) = self.asked_anew(layout, size) else {
             return std::ptr::null_mut();
         };
@@ -212,9 +287,12 @@ impl<A: GlobalAlloc> Heap<A> {
         let moved = unsafe { self.inner.realloc(block, asked, asked_size) };
         let _section = Section::enter();
         if !moved.is_null() {
-            insert(moved, size, layout.align(), site, birth);
-        } else if old.is_live() {
-            TABLE.insert(block as u64, old, layout.size());
+            if !old.is_live() {
+                count_unrecorded(-1, -(layout.size() as i64));
+            }
+            enter(moved, size, layout.align(), new);
+        } else if old.is_live() && !TABLE.insert(block as u64, old, layout.size()) {
+            count_unrecorded(1, layout.size() as i64);
         }
         slot.end();
         moved
@@ -232,25 +310,22 @@ impl<A: GlobalAlloc> Heap<A> {
         block: *mut u8,
         layout: Layout,
         size: usize,
-        site: u32,
+        (old, new): (Record, Option<Origin>),
     ) -> *mut u8 {
-        let old = TABLE.get(block as u64);
-        let birth = if old.is_live() {
-            old.birth()
-        } else {
-            super::epoch()
-        };
-        let new = Layout::from_size_align(size, layout.align());
-        let Some(asked) = new.ok().and_then(|layout| self.asked(layout)) else {
+        let Ok(new_layout) = Layout::from_size_align(size, layout.align()) else {
             return std::ptr::null_mut();
         };
         // SAFETY: the size is not zero, the caller says.
-        let moved = unsafe { self.inner.alloc(asked) };
+        let moved = unsafe { self.allocate_inner::<false>(new_layout) };
         if !moved.is_null() {
             // SAFETY: both blocks have these many bytes, and they are two.
             unsafe { moved.copy_from_nonoverlapping(block, size.min(layout.size())) };
-            insert(moved, size, layout.align(), site, birth);
-            TABLE.remove(block as u64, layout.size());
+            enter(moved, size, layout.align(), new);
+            if old.is_live() {
+                TABLE.remove(block as u64, layout.size());
+            } else {
+                count_unrecorded(-1, -(layout.size() as i64));
+            }
             // SAFETY: the block came from the inner allocator with this layout, and is used no more.
             unsafe { self.inner.dealloc(block, self.asked_before(layout)) };
         }
@@ -327,11 +402,26 @@ impl<A: GlobalAlloc> Heap<A> {
     }
 }
 
+/// Records a block, or counts it where it gets no record.
 #[cfg(sigheap_supported)]
 #[inline(always)]
-fn insert(block: *mut u8, size: usize, align: usize, site: u32, birth: u32) {
-    let record = Record::new(block as u64, size, align, site, birth);
-    TABLE.insert(block as u64, record, size);
+fn enter(block: *mut u8, size: usize, align: usize, origin: Option<Origin>) {
+    let recorded = origin.is_some_and(|origin| {
+        let record = Record::new(block as u64, size, align, origin);
+        TABLE.insert(block as u64, record, size)
+    });
+    if !recorded {
+        count_unrecorded(1, size as i64);
+    }
+}
+
+/// Counts blocks without a record that were born, or died where less than zero.
+#[cfg(sigheap_supported)]
+#[inline(always)]
+fn count_unrecorded(blocks: i64, bytes: i64) {
+    if mode::way() != Way::ENDED {
+        thread::count_unrecorded(blocks, bytes);
+    }
 }
 
 /// Notes a block in the slot instead of the table.

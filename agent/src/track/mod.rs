@@ -7,6 +7,8 @@
 //! - *record*: what is known of a live block, in 64 bits (`record`), kept in the *table* by the block's address (`table`).
 //! - *site*: a call stack that allocates, kept once and known by its number (`sites`); found by a *walk* (`walk`) along
 //!   *rules*, which are compiled from the unwind tables that every Rust program has (`unwind`).
+//! - *mode*: how much is recorded: all, a *sample* whose blocks stand for others (`sample`), nothing (`mode`). Blocks
+//!   without a record are counted (`thread`).
 //! - *birth*: the *epoch* in which a block was first allocated. Address and birth together are a block's identity.
 //! - *moving*: a block inside `realloc`: no record is true of it, so its thread notes it in its *slot* (`thread`).
 //! - *section*: a stretch in which a thread must not be stopped, since the tables are torn (`section`).
@@ -20,7 +22,11 @@
 pub mod arena;
 mod heap;
 #[cfg(sigheap_supported)]
+mod mode;
+#[cfg(sigheap_supported)]
 mod record;
+#[cfg(sigheap_supported)]
+mod sample;
 #[cfg(sigheap_supported)]
 mod section;
 #[cfg(sigheap_supported)]
@@ -38,11 +44,13 @@ mod walk;
 
 pub use heap::Heap;
 #[cfg(sigheap_supported)]
+pub use mode::{Period, period, set_mode};
+#[cfg(sigheap_supported)]
 pub(crate) use record::MAX_BIRTH as LAST_EPOCH;
 #[cfg(sigheap_supported)]
 pub use section::{defer_stop, set_stop_hook};
 #[cfg(sigheap_supported)]
 pub use state::{
-    Stats, block_at, epoch, for_each_block, for_each_own_range, forget, present, set_epoch, site,
-    slots_taken, stats,
+    Stats, block_at, end, epoch, for_each_block, for_each_own_range, forget, present, set_epoch,
+    site, slots_taken, stats,
 };

@@ -112,6 +112,13 @@ impl Sites {
         self.without.load(Ordering::Relaxed)
     }
 
+    /// Gives the memory of all sites back; their numbers are none any more.
+    pub(super) fn discard(&self) {
+        let range = self.range();
+        // SAFETY: the arena was mapped by `map_arena`, and a record of zeros has no frames and ends its chain.
+        unsafe { map::discard(range.start, (range.end - range.start) as usize) };
+    }
+
     /// The addresses of the part of the arena in use.
     pub(super) fn range(&self) -> Range<u64> {
         let start = self.arena.load(Ordering::Acquire) as u64;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::record::MAX_BIRTH;
 use super::sites::SITES;
 use super::table::TABLE;
-use super::{arena, thread, unwind};
+use super::{arena, mode, thread, unwind};
 use crate::heap::{Address, Block, Site, SiteId};
 use crate::os::map;
 
@@ -27,16 +27,14 @@ pub fn set_epoch(epoch: u32) {
     EPOCH.store(epoch.min(MAX_BIRTH), Ordering::Relaxed);
 }
 
-/// Calls `visit` with every live block: first those in the table in order of address, then those that threads were
+/// Calls `visit` with every recorded live block: first those in the table in order of address, then those that threads were
 /// moving when they stopped, at the addresses they were at. Such an address may by then be another block's too.
-///
-/// In a child that the program forked, a block that another thread was moving just then stays one that moves.
 pub fn for_each_block(mut visit: impl FnMut(Block)) {
     TABLE.for_each(&mut visit);
     thread::for_each_moving(&mut visit);
 }
 
-/// The live block that begins at an address.
+/// The recorded live block that begins at an address.
 pub fn block_at(address: Address) -> Option<Block> {
     TABLE
         .block(address.0)
@@ -64,6 +62,12 @@ pub struct Stats {
     pub without_stack: u64,
     /// Blocks not recorded at all because the table could not grow, ever.
     pub unrecorded: u64,
+    /// Records lost because the allocator put blocks closer together than the table can tell apart, ever.
+    pub crowded: u64,
+    /// Live blocks without a record: born or moved while not all was recorded.
+    pub unknown_blocks: u64,
+    /// Bytes of those, as asked for.
+    pub unknown_bytes: u64,
     /// Bytes of the tracker's tables and the arena in memory now.
     pub own_bytes: u64,
 }
@@ -72,11 +76,15 @@ pub struct Stats {
 pub fn stats() -> Stats {
     let mut own_bytes = 0;
     for_each_own_range(|range| own_bytes += map::resident(range));
+    let (blocks, bytes) = thread::unrecorded();
     Stats {
         sites: SITES.count(),
         sites_used_permille: SITES.used_permille(),
         without_stack: SITES.without_stack(),
         unrecorded: TABLE.unrecorded(),
+        crowded: TABLE.crowded(),
+        unknown_blocks: blocks.max(0) as u64,
+        unknown_bytes: bytes.max(0) as u64,
         own_bytes,
     }
 }
@@ -106,4 +114,12 @@ pub fn slots_taken() -> usize {
 /// Drops the record of a live block, as a faulty tracker would: the negative control of the tests of exactness.
 pub fn forget(block: Block) {
     TABLE.remove(block.address.0, block.size as usize);
+}
+
+/// Ends tracking for the life of the process: what was recorded is dropped, its memory given back, and an allocation
+/// costs no more than a look at the mode. For a program in which there will never be a look.
+pub fn end() {
+    mode::end();
+    TABLE.discard();
+    SITES.discard();
 }

@@ -16,7 +16,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::record::{self, Record};
-use crate::heap::{Address, Birth, Block, Rate, SiteId};
+use crate::heap::{Address, Birth, Block, SiteId};
 use crate::os::map;
 
 /// Base-two logarithm of the bytes that one record stands for.
@@ -47,6 +47,8 @@ pub(super) struct Table {
     summary: [AtomicU64; LEAVES / GROUP / 64],
     /// Blocks that could not be recorded, ever.
     unrecorded: AtomicU64,
+    /// Records that gave way to one of another block in their granule, ever.
+    crowded: AtomicU64,
 }
 
 impl Table {
@@ -55,34 +57,67 @@ impl Table {
             root: [const { AtomicPtr::new(ptr::null_mut()) }; LEAVES],
             summary: [const { AtomicU64::new(0) }; LEAVES / GROUP / 64],
             unrecorded: AtomicU64::new(0),
+            crowded: AtomicU64::new(0),
         }
     }
 
-    /// Records a live block. Its size comes first: a record that is seen is whole.
+    /// Records a live block, if there is room to. Its size comes first: a record that is seen is whole.
     #[inline(always)]
-    pub(super) fn insert(&self, address: u64, record: Record, size: usize) {
+    #[must_use]
+    pub(super) fn insert(&self, address: u64, record: Record, size: usize) -> bool {
         let word = match self.word(address) {
             Some(word) => word,
             None => match self.map_leaf(address) {
                 Some(word) => word,
-                None => return,
+                None => return false,
             },
         };
         if size >= record::LARGE && !self.insert_size(address, size) {
-            return;
+            return false;
+        }
+        let before = Record(word.load(Ordering::Relaxed));
+        if before.is_live() {
+            self.displace(before, record);
         }
         word.store(record.0, Ordering::Relaxed);
+        true
     }
 
-    /// Forgets a block, given its size. Its size goes last.
+    /// Forgets a block, given its size, and says whether it was recorded. Its size goes last.
     #[inline(always)]
-    pub(super) fn remove(&self, address: u64, size: usize) {
-        if let Some(word) = self.word(address) {
-            word.store(0, Ordering::Relaxed);
+    pub(super) fn remove(&self, address: u64, size: usize) -> bool {
+        let Some(word) = self.word(address) else {
+            return false;
+        };
+        if !Record(word.load(Ordering::Relaxed)).is_live() {
+            return false;
         }
+        word.store(0, Ordering::Relaxed);
         if size >= record::LARGE {
             self.remove_size(address);
         }
+        true
+    }
+
+    /// Takes note where a record is written over another. At the same address the other's block was freed by somebody
+    /// who does not come through here (C's `free`), and all is well again. At another, the allocator puts blocks closer
+    /// together than the table can tell apart.
+    #[cold]
+    #[inline(never)]
+    fn displace(&self, before: Record, record: Record) {
+        if before.offset() != record.offset() {
+            self.crowded.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives the memory of all records back, and lets go of the leaves. A thread that is writing a record just then may
+    /// leave it behind, in a leaf that nobody reads any more.
+    pub(super) fn discard(&self) {
+        self.for_each_leaf(&mut |start, leaf| {
+            self.root[(start >> LEAF_LOG2) as usize].store(ptr::null_mut(), Ordering::Relaxed);
+            // SAFETY: leaves are mapped by `map_leaf` with this size, and zeros are no records.
+            unsafe { map::discard(ptr::from_ref(leaf) as u64, LEAF_BYTES) };
+        });
     }
 
     /// The record of the block at an address.
@@ -98,7 +133,7 @@ impl Table {
     pub(super) fn block(&self, address: u64) -> Option<Block> {
         let record = self.get(address);
         let start = address >> GRANULE_LOG2 << GRANULE_LOG2;
-        record.is_live().then(|| self.decode(start, record))
+        record.is_shown().then(|| self.decode(start, record))
     }
 
     /// Calls `visit` with every recorded block, in order of address.
@@ -117,6 +152,11 @@ impl Table {
     /// Blocks that could not be recorded, ever.
     pub(super) fn unrecorded(&self) -> u64 {
         self.unrecorded.load(Ordering::Relaxed)
+    }
+
+    /// Records that gave way to one of another block in their granule, ever.
+    pub(super) fn crowded(&self) -> u64 {
+        self.crowded.load(Ordering::Relaxed)
     }
 
     /// Whether a block was ever given to this table.
@@ -165,7 +205,7 @@ impl Table {
     }
 
     /// Writes the size of a large block into the word of its second granule, which may lie in another leaf.
-    #[cold]
+    #[inline]
     fn insert_size(&self, address: u64, size: usize) -> bool {
         let second = address + (1 << GRANULE_LOG2);
         let word = self.word(second).or_else(|| self.map_leaf(second));
@@ -175,7 +215,7 @@ impl Table {
         word.is_some()
     }
 
-    #[cold]
+    #[inline]
     fn remove_size(&self, address: u64) {
         if let Some(word) = self.word(address + (1 << GRANULE_LOG2)) {
             word.store(0, Ordering::Relaxed);
@@ -214,7 +254,7 @@ impl Table {
         for (page, words) in pages.filter(|&(page, _)| touched[page]) {
             for (index, word) in words.iter().enumerate() {
                 let record = Record(word.load(Ordering::Relaxed));
-                if record.is_live() {
+                if record.is_shown() {
                     let granule = (page * PAGE_RECORDS + index) as u64;
                     visit(self.decode(start + (granule << GRANULE_LOG2), record));
                 }
@@ -242,13 +282,15 @@ pub(super) fn block(address: u64, size: u64, record: Record) -> Block {
         birth: Birth(record.birth()),
         site: SiteId(record.site()),
         moving: false,
-        rate: Rate::WHOLE,
+        rate: record.rate(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Origin;
     use super::*;
+    use crate::heap::Rate;
 
     /// Tests share the table of the process, each in its own corner of the address space; no test allocates there.
     fn blocks_between(from: u64, to: u64) -> Vec<(u64, u64)> {
@@ -262,32 +304,51 @@ mod tests {
     }
 
     fn insert(address: u64, size: usize) {
-        TABLE.insert(address, Record::new(address, size, 16, 5, 9), size);
+        let origin = Origin {
+            site: 5,
+            birth: 9,
+            rate: Rate::WHOLE,
+        };
+        let record = Record::new(address, size, 16, origin);
+        let recorded = TABLE.insert(address, record, size);
+        assert_eq!(recorded, TABLE.get(address) == record);
     }
 
     #[test]
     fn what_was_inserted_is_enumerated_in_order() {
         let base = 0x1000_0000_0000;
-        let expected = [(base, 1), (base + 48, 16), (base + (3 << 26), 65534)];
+        let expected = [(base, 1), (base + 48, 16), (base + (3 << 26), 4094)];
         for (address, size) in expected.iter().rev() {
             insert(*address, *size);
         }
         let expected = expected.map(|(address, size)| (address, size as u64));
         assert_eq!(blocks_between(base, base + (4 << 26)), expected);
-        TABLE.remove(base + 48, 16);
+        assert!(TABLE.remove(base + 48, 16) && !TABLE.remove(base + 48, 16));
         assert_eq!(blocks_between(base, base + 64), expected[..1]);
     }
 
     #[test]
     fn a_large_size_survives_at_the_edge_of_a_leaf() {
         let edge = 0x1100_0000_0000 - 32;
-        for size in [65_535, 65_536, 1 << 40] {
+        for size in [4095, 4096, 1 << 40] {
             insert(edge, size);
             assert_eq!(blocks_between(edge, edge + 64), [(edge, size as u64)]);
             TABLE.remove(edge, size);
             assert_eq!(blocks_between(edge, edge + 64), []);
             assert_eq!(TABLE.get(edge + 32), Record::NONE);
         }
+    }
+
+    #[test]
+    fn blocks_too_close_together_are_noticed() {
+        let base = 0x1200_0000_0000;
+        let before = TABLE.crowded();
+        insert(base, 8);
+        // Freed behind the tracker's back, and given out again.
+        insert(base, 8);
+        assert_eq!(TABLE.crowded(), before);
+        insert(base + 16, 8);
+        assert_eq!(TABLE.crowded(), before + 1);
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! ON THE PROGRAM'S HOT PATH: what the tracker keeps for each thread.
 //!
 //! The bounds of its stack stand in constant thread-locals without destructors: they need no initialisation that could
-//! allocate, and serve allocations until the thread is gone. The block that the thread is moving stands in a [`Slot`]
-//! of a directory, where the look finds it; the slot goes back when the thread ends.
+//! allocate, and serve allocations until the thread is gone. The block that the thread is moving, the distance to the
+//! next block that it samples, and its count of blocks without a record stand in a [`Slot`] of a directory, where the
+//! look finds them. The slot goes back when the thread ends, and the next thread goes on with its figures.
 
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 use super::record::Record;
+use super::sample;
 use super::walk::Stack;
-use crate::heap::Block;
+use crate::heap::{Block, Rate};
 use crate::os::map::{self, Errno};
+use crate::os::process;
 
 thread_local! {
     /// None until the bounds were asked for.
@@ -66,10 +71,16 @@ fn ask_stack() -> Option<Stack> {
     (got == 0).then(|| Stack::between(lo, lo + bytes as u64))
 }
 
-/// Where a thread notes the block it is moving. One cache line, so that threads do not disturb each other.
+/// What a thread writes for the look to read. One cache line, so that threads do not disturb each other. It is written
+/// by its thread alone, so that adding needs no more than a load and a store.
 #[repr(align(64))]
 pub(super) struct Slot {
     taken: AtomicBool,
+    /// Parts of the mean to the next sampled block; zero in a slot that was never taken.
+    left: AtomicU64,
+    /// What the next distance is drawn with.
+    dice: AtomicU64,
+    unrecorded: Unrecorded,
     /// Where the block was; zero when none is being moved.
     address: AtomicU64,
     /// Its record.
@@ -78,7 +89,100 @@ pub(super) struct Slot {
     size: AtomicU64,
 }
 
+/// Blocks without a record that were born, less those that died: the sum over all slots is what lives. A single one may
+/// be less than zero, since a block may die in another thread.
+struct Unrecorded {
+    blocks: AtomicI64,
+    bytes: AtomicI64,
+}
+
+/// Those of threads without a slot, which add at once.
+static HOMELESS: Unrecorded = Unrecorded {
+    blocks: AtomicI64::new(0),
+    bytes: AtomicI64::new(0),
+};
+
+/// Counts blocks without a record: born, or dead where less than zero.
+#[inline(always)]
+pub(super) fn count_unrecorded(blocks: i64, bytes: i64) {
+    let Some(slot) = slot() else {
+        return count_homeless(blocks, bytes);
+    };
+    let add = |word: &AtomicI64, more: i64| {
+        let sum = word.load(Ordering::Relaxed).wrapping_add(more);
+        word.store(sum, Ordering::Relaxed);
+    };
+    add(&slot.unrecorded.blocks, blocks);
+    add(&slot.unrecorded.bytes, bytes);
+}
+
+#[cold]
+#[inline(never)]
+fn count_homeless(blocks: i64, bytes: i64) {
+    HOMELESS.blocks.fetch_add(blocks, Ordering::Relaxed);
+    HOMELESS.bytes.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// How many blocks without a record live, and their bytes. Exact where nothing moves; otherwise about.
+pub(super) fn unrecorded() -> (i64, i64) {
+    let chunks = DIRECTORY.chunks.iter().filter_map(Directory::slots);
+    let all = chunks.flatten().map(|slot| &slot.unrecorded);
+    all.chain([&HOMELESS]).fold((0, 0), |(blocks, bytes), one| {
+        (
+            one.blocks.load(Ordering::Relaxed).wrapping_add(blocks),
+            one.bytes.load(Ordering::Relaxed).wrapping_add(bytes),
+        )
+    })
+}
+
+/// Whether this thread samples a block of so many bytes.
+#[inline(always)]
+pub(super) fn picks(size: usize, rate: Rate) -> bool {
+    let parts = sample::parts(size, rate);
+    let Some(slot) = slot() else {
+        return picks_homeless(parts);
+    };
+    let left = slot.left.load(Ordering::Relaxed);
+    let hit = parts >= left;
+    if hit {
+        slot.draw();
+    } else {
+        slot.left.store(left - parts, Ordering::Relaxed);
+    }
+    hit
+}
+
+/// Without a place for what is left of a distance, one is drawn for each block: distances have no memory.
+#[cold]
+#[inline(never)]
+fn picks_homeless(parts: u64) -> bool {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let (mixed, _) = sample::roll(process::seed() ^ call);
+    let (bits, _) = sample::roll(mixed);
+    parts >= sample::distance(bits)
+}
+
 impl Slot {
+    /// Draws the distance to the next sampled block.
+    #[cold]
+    #[inline(never)]
+    fn draw(&self) {
+        let (bits, dice) = sample::roll(self.dice.load(Ordering::Relaxed));
+        self.dice.store(dice, Ordering::Relaxed);
+        self.left.store(sample::distance(bits), Ordering::Relaxed);
+    }
+
+    /// Makes a slot ready that was never taken. Each has a stretch of its own of the generator's one long period.
+    fn begin_sampling(&self, index: usize) {
+        if self.left.load(Ordering::Relaxed) == 0 {
+            let (mixed, _) = sample::roll(process::seed());
+            let (own, _) = sample::roll(mixed.wrapping_add(index as u64));
+            self.dice.store(own, Ordering::Relaxed);
+            self.draw();
+        }
+    }
+
     /// Whether a block is being moved: in a signal handler that interrupted a move.
     pub(super) fn is_busy(&self) -> bool {
         self.address.load(Ordering::Relaxed) != 0
@@ -100,7 +204,7 @@ impl Slot {
         let address = self.address.load(Ordering::Relaxed);
         let record = Record(self.record.load(Ordering::Relaxed));
         let size = self.size.load(Ordering::Relaxed);
-        (address != 0).then(|| Block {
+        (address != 0 && record.is_shown()).then(|| Block {
             moving: true,
             ..super::table::block(address, size, record)
         })
@@ -157,7 +261,12 @@ fn give_back_key() -> Option<libc::pthread_key_t> {
         return None;
     }
     match KEY.compare_exchange(0, fresh + 1, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => Some(fresh),
+        Ok(_) => {
+            // SAFETY: the handler takes nothing, and does no more than store. Where it cannot be had, a forked child
+            // shows the blocks that others were moving for ever.
+            unsafe { libc::pthread_atfork(None, None, Some(forget_other_threads)) };
+            Some(fresh)
+        }
         Err(known) => {
             // SAFETY: another thread's key won; ours was made above and used nowhere.
             unsafe { libc::pthread_key_delete(fresh) };
@@ -169,6 +278,22 @@ fn give_back_key() -> Option<libc::pthread_key_t> {
 unsafe extern "C" fn give_back(value: *mut c_void) {
     SLOT.set(Held::Never);
     DIRECTORY.give_back((value as usize).wrapping_sub(1));
+}
+
+/// In a child that the program forked: the other threads are gone, and so are the blocks that they were moving, for
+/// their addresses were free, or theirs to free. Their slots are for others now, figures and all.
+unsafe extern "C" fn forget_other_threads() {
+    let own = match SLOT.get() {
+        Held::Slot(slot) => ptr::from_ref(slot),
+        Held::NotYet | Held::Never => ptr::null(),
+    };
+    let chunks = DIRECTORY.chunks.iter().filter_map(Directory::slots);
+    for slot in chunks.flatten().filter(|slot| !ptr::eq(*slot, own)) {
+        if slot.taken.load(Ordering::Relaxed) {
+            slot.end();
+            slot.taken.store(false, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Calls `visit` with every block that a thread is moving.
@@ -222,6 +347,7 @@ impl Directory {
             let won = free && !slot.taken.swap(true, Ordering::Acquire);
             if won {
                 self.next.store(index + 1, Ordering::Relaxed);
+                slot.begin_sampling(index);
             }
             won.then_some((index, slot))
         })
@@ -258,6 +384,7 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Origin;
     use super::*;
 
     #[test]
@@ -274,7 +401,12 @@ mod tests {
     fn a_slot_shows_its_block_until_the_move_ends() {
         let slot = slot().unwrap();
         let address = 0x2000_0000_0010;
-        slot.begin(address, Record::new(address, 100_000, 64, 3, 4), 100_000);
+        let origin = Origin {
+            site: 3,
+            birth: 4,
+            rate: Rate::WHOLE,
+        };
+        slot.begin(address, Record::new(address, 100_000, 64, origin), 100_000);
         let mut seen = Vec::new();
         for_each_moving(&mut |block| seen.push(block));
         slot.end();

@@ -27,7 +27,7 @@ pub(super) fn site(here: Registers) -> u32 {
     let mut trace = Trace::new();
     let own = thread::stack();
     if own.holds(here.sp) {
-        walk(here, own, unwind::rule, &mut trace);
+        walk(here, own.from(here.sp), unwind::rule, &mut trace);
     } else {
         walk_foreign(here, &mut trace);
     }
@@ -98,6 +98,17 @@ impl Stack {
         }
     }
 
+    /// The part from an address on it upwards. What lies below the stack pointer need not be mapped: the main thread's
+    /// stack grows as it is used.
+    #[inline(always)]
+    fn from(self, address: u64) -> Stack {
+        let lo = address & !7;
+        Stack {
+            lo,
+            words: self.words - (lo - self.lo) / 8,
+        }
+    }
+
     /// What is mapped for sure of a stack whose bounds are not known.
     fn page_of(sp: u64) -> Stack {
         Stack::between(sp, (sp | (PAGE as u64 - 1)).saturating_add(1))
@@ -120,8 +131,8 @@ impl Stack {
     fn word(self, address: u64) -> Option<u64> {
         // Rotated, an address that is no multiple of 8 becomes a number larger than any stack.
         let number = address.wrapping_sub(self.lo).rotate_right(3);
-        // SAFETY: the bounds are those of this thread's stack, mapped from the stack pointer up, and only this thread
-        // moves its stack pointer.
+        // SAFETY: the bounds are those of this thread's stack from the stack pointer up, all of which is mapped, and only
+        // this thread moves its stack pointer.
         (number < self.words).then(|| unsafe { (address as *const u64).read_volatile() })
     }
 }
@@ -367,6 +378,7 @@ fn mix(hash: u64, frame: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::map;
 
     fn trace_of(frames: impl IntoIterator<Item = u64>) -> Trace {
         Trace::of(&frames.into_iter().collect::<Vec<u64>>())
@@ -431,6 +443,29 @@ mod tests {
         let by_sp = Rule::plain(false, 0, 16).unwrap();
         let trace = walked(&[0, 11, 0, 22, 0, 99, 0, 0], by_sp);
         assert_eq!((trace.frames(), trace.marks()), (&[11, 22, 99][..], 0));
+    }
+
+    #[test]
+    fn nothing_below_the_stack_pointer_is_read() {
+        let pages = map::reserve(2 * PAGE).unwrap();
+        let lo = pages.as_ptr() as u64;
+        // SAFETY: the lower of the two pages was mapped just now, and nothing is in it.
+        let closed = unsafe { libc::mprotect(pages.as_ptr().cast(), PAGE, libc::PROT_NONE) };
+        assert_eq!(closed, 0);
+        let stack = Stack::between(lo, lo + 2 * PAGE as u64);
+        let sp = lo + PAGE as u64;
+        let at = Registers {
+            pc: 1,
+            sp,
+            // A register that the code uses as it likes.
+            bp: lo + 64,
+        };
+        let mut trace = Trace::new();
+        let by_bp = Rule::plain(true, 16, 16).unwrap();
+        walk(at, stack.from(sp), |_| by_bp, &mut trace);
+        assert_eq!((trace.frames(), trace.marks()), (&[][..], sites::BROKEN));
+        // SAFETY: as mapped above.
+        unsafe { map::release(pages, 2 * PAGE) };
     }
 
     #[test]

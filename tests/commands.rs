@@ -18,13 +18,18 @@ const COMMANDS: &[(&str, &str)] = &[
     ("top --by count", "top"),
     ("list CacheEntity", "list"),
     ("growth", "growth"),
+    ("growth --peak", "growth"),
+    ("mark here", "mark"),
+    ("mark", "mark"),
+    ("diff here --all", "diff"),
     ("sites", "sites"),
     ("sites CacheEntity", "sites"),
 ];
 
 /// What `help` lists.
 const NAMES: &[&str] = &[
-    "help", "info", "top", "list", "growth", "sites", "where", "continue", "quit", "abort",
+    "help", "info", "top", "list", "growth", "mark", "diff", "sites", "where", "continue", "quit",
+    "abort",
 ];
 
 #[test]
@@ -151,6 +156,9 @@ fn what_cannot_be_answered_says_why_and_what_to_do() {
         "where #999",
         "top --by colour",
         "quit 256",
+        "diff nowhere",
+        "growth --since nowhere",
+        "mark nowhere --drop",
         "top > /no/file",
     ] {
         let answer = server.command(line);

@@ -1,6 +1,7 @@
 //! What the demo's heap is made of, by type, and which of it grows.
 
-use serde_json::Value;
+use nix::sys::signal::{Signal, kill};
+use serde_json::{Value, json};
 
 use crate::pty::{Launch, Program};
 
@@ -37,6 +38,88 @@ fn without_the_leak_nothing_of_it_grows() {
     server.commits();
     server.press_ctrl_backslash();
     is_flat(&server.json("growth"), "CacheEntity");
+}
+
+#[test]
+fn marks_name_the_leak_from_look_to_look() {
+    let server = Launch::demo().with(SMALL).start();
+    server.is_serving();
+    server.fill_sessions();
+    server.press_ctrl_backslash();
+    server.command("mark before");
+    server.resume("c\r");
+    server.press_ctrl_backslash();
+    server.command("mark after");
+    // A look that is killed loses nothing of what was handed on, and hands on its own counts.
+    kill(server.look(), Signal::SIGKILL).expect("the look is there");
+    server.look_is_over();
+    server.commits();
+    server.press_ctrl_backslash();
+    let marks = server.json("mark");
+    let names: Vec<_> = marks["rows"].as_array().expect("rows").iter().collect();
+    assert_eq!(names.len(), 2, "{marks}");
+    assert_eq!(
+        (&names[0]["name"], &names[0]["look"]),
+        (&json!("before"), &json!(1))
+    );
+    assert_eq!(
+        (&names[1]["name"], &names[1]["look"]),
+        (&json!("after"), &json!(2))
+    );
+    for line in ["diff before after", "diff after", "growth --since before"] {
+        let diff = server.json(line);
+        let first = &diff["rows"][0];
+        assert!(named(first).contains("Arc<"), "{line}: {first}");
+        assert!(named(first).contains("CacheEntity"), "{line}: {first}");
+        assert!(first["delta_count"].as_i64() > Some(0), "{line}: {first}");
+    }
+    let backwards = server.json("diff after before 1000 --all");
+    let last = backwards["rows"].as_array().and_then(|rows| rows.last());
+    assert!(
+        named(last.expect("rows")).contains("CacheEntity"),
+        "{backwards}"
+    );
+    // The names are known to Tab, and to hints.
+    let from = server.written();
+    server.send("diff bef\t");
+    server.expect_after(from, "diff before ");
+    server.send("\r");
+    assert!(server.prompted(from).contains("CacheEntity"));
+    let wrong = server.json("diff befor");
+    assert!(
+        wrong["hint"]
+            .as_str()
+            .is_some_and(|hint| hint.contains("`before`")),
+        "{wrong}"
+    );
+    server.command("mark before --drop");
+    assert_eq!(
+        server.json("mark")["rows"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn peaks_leave_out_what_comes_and_goes() {
+    let server = Launch::demo().with(SMALL).start();
+    server.is_serving();
+    server.fill_sessions();
+    for _ in 0..2 {
+        server.press_ctrl_backslash();
+        server.resume("c\r");
+    }
+    server.press_ctrl_backslash();
+    let peak = server.json("growth --peak");
+    let first = &peak["rows"][0];
+    assert!(named(first).contains("CacheEntity"), "{peak}");
+    let rows = peak["rows"].as_array().expect("rows");
+    for row in rows {
+        assert!(row["delta_count"].as_i64() > Some(0), "{row}");
+    }
+    assert!(
+        !rows.iter().any(|row| named(row) == "Arc<Session>"),
+        "{peak}"
+    );
 }
 
 #[test]

@@ -33,8 +33,8 @@ struct Looks {
     clock: Clock,
     /// Looks so far; also the generation of the last pause.
     number: u32,
-    /// The counts of the last look, for `growth`.
-    counts: Shared,
+    /// What looks hand on: counts, marks, peaks.
+    kept: Shared,
     /// What the user has set at the prompt.
     settings: Settings,
     /// Where lines typed at the prompt are kept, if there is a home.

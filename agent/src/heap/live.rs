@@ -18,6 +18,14 @@ pub trait Host {
     /// # Errors
     /// [`Untold`] where the program could not be told.
     fn request(&mut self, request: Request) -> Result<(), Untold>;
+
+    /// Keeps these bytes for the next look, all or nothing, in place of what was kept before.
+    ///
+    /// # Errors
+    /// [`Untold`] where there is no room for them; what was kept before then stays.
+    fn keep(&mut self, _content: &[u8]) -> Result<(), Untold> {
+        Err(Untold)
+    }
 }
 
 /// The program could not be told: it is gone, or does not listen.

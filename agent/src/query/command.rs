@@ -149,6 +149,8 @@ pub(crate) enum Kind {
     Setting,
     /// What the setting before it may be set to.
     SettingValue,
+    /// The name of a mark.
+    Mark,
 }
 
 /// A flag.

@@ -5,6 +5,7 @@ use std::fmt;
 use super::command::find;
 use super::filter::Wrong;
 use crate::heap::{Address, Untold};
+use crate::trend::MOST_MARKS;
 
 /// Why a command could not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +78,20 @@ pub(crate) enum Error {
         /// What would do.
         wanted: &'static str,
     },
+    /// No mark is called so.
+    NoMark {
+        /// What was typed.
+        name: String,
+        /// Marks like it.
+        near: Vec<String>,
+        /// How many there are.
+        marks: usize,
+    },
+    /// There is no room for another mark.
+    MarksFull {
+        /// Whether it is their number that is exhausted, not the room for what they count.
+        number: bool,
+    },
     /// The program does not allocate through the tracker.
     NotTracked {
         /// The command.
@@ -117,6 +132,14 @@ impl Error {
             }
             Error::NoRow { rows, .. } => Some(format!("the last table has rows #1 to #{rows}")),
             Error::WrongRow { wanted, .. } => Some(format!("it takes {wanted}")),
+            Error::NoMark { marks: 0, .. } => {
+                Some("there are no marks yet: `mark NAME` makes one".to_owned())
+            }
+            Error::NoMark { near, .. } if near.is_empty() => Some("`mark` lists them".to_owned()),
+            Error::NoMark { near, .. } => did_you(near),
+            Error::MarksFull { .. } => {
+                Some("`mark` lists them, `mark NAME --drop` removes one".to_owned())
+            }
             Error::NotTracked { .. } => Some(
                 "in the program: #[global_allocator] static HEAP: sigheap::Heap = sigheap::Heap::system();"
                     .to_owned(),
@@ -139,6 +162,16 @@ impl fmt::Display for Error {
             Error::NoBlock { address } => write!(f, "no live Rust block lies at {address}"),
             Error::NoRow { word, .. } => write!(f, "there is no row {word}"),
             Error::WrongRow { word, .. } => write!(f, "row {word} stands for something else"),
+            Error::NoMark { name, .. } => write!(f, "there is no mark `{name}`"),
+            Error::MarksFull { number: true } => {
+                write!(
+                    f,
+                    "there are {MOST_MARKS} marks, which is as many as are kept"
+                )
+            }
+            Error::MarksFull { number: false } => {
+                f.write_str("the other marks leave no room for this one")
+            }
             Error::NotTracked { command } => write!(
                 f,
                 "`{command}` cannot answer: the program does not allocate through sigheap::Heap"

@@ -1,6 +1,6 @@
 //! The first screen: what is said before anything is asked. It fits 24 lines of 80 columns.
 
-use super::growth::changes;
+use super::change::{Change, changes};
 use super::info::{Part, parts, paused, tracking, typed, unstopped, untracked};
 use super::types::type_value;
 use super::{View, find};
@@ -85,9 +85,9 @@ fn resident(view: &View<'_>) -> String {
 fn grown(view: &mut View<'_>) -> Option<String> {
     let past = view.past()?;
     let ago = Value::Span(std::time::Duration::from_nanos(past.ago_ns));
-    let changes = changes(&view.types(), &past);
+    let changes = changes(&view.types().kinds, &past.kinds);
     let grown = changes.iter().filter(|change| change.grew()).take(GROWN);
-    let one = |change: &super::growth::Change| {
+    let one = |change: &Change| {
         let name = type_value(&change.kind.name, false);
         let (count, bytes) = (
             Value::DeltaCount(change.count),

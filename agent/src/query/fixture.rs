@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::View;
 use crate::heap::{
     Address, Birth, Block, Confidence, Frame, Gap, Host, Marks, MemorySplit, Names, Rate, Request,
     Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
 };
+use crate::trend::{Counts, Ledger};
 
 /// Site 1 allocates `Arc<CacheEntity>`, 2 `String`, 3 `Vec<u64>` of several sizes, 4 what nobody can name.
 pub(crate) fn snapshot() -> Snapshot {
@@ -160,13 +162,42 @@ fn name(full: &str, short: &str, payload: &[&str], confidence: Confidence) -> Ty
     }
 }
 
-/// Remembers what was asked of the program.
+impl<'a> View<'a> {
+    /// A look at a frozen heap; `past` is what the look before counted.
+    pub(crate) fn new(
+        snapshot: &'a Snapshot,
+        names: &'a mut dyn Names,
+        past: Option<&Counts>,
+    ) -> Self {
+        View::open(snapshot, names, ledger(past), 1 << 20)
+    }
+}
+
+/// What a look before hands on, if there was one: what it counted, also under a name, and as the highest so far.
+pub(crate) fn ledger(past: Option<&Counts>) -> Ledger {
+    let mut ledger = Ledger::default();
+    if let Some(past) = past {
+        let past = Rc::new(past.clone());
+        ledger.last = Some(Rc::clone(&past));
+        ledger.add("before", past, 1 << 20).expect("there is room");
+        let peaks = [("Arc<demo_server::CacheEntity>", 3, 384), ("String", 4, 80)];
+        ledger.peaks.raise(1, peaks);
+    }
+    ledger
+}
+
+/// Remembers what was asked of the program, and what it was given to keep.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(pub(crate) Vec<Request>);
+pub(crate) struct Asked(pub(crate) Vec<Request>, pub(crate) Vec<Vec<u8>>);
 
 impl Host for Asked {
     fn request(&mut self, request: Request) -> Result<(), Untold> {
         self.0.push(request);
+        Ok(())
+    }
+
+    fn keep(&mut self, content: &[u8]) -> Result<(), Untold> {
+        self.1.push(content.to_vec());
         Ok(())
     }
 }

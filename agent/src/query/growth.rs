@@ -1,12 +1,10 @@
-//! `growth`: what grew since the last look.
+//! `growth`: what grew since the last look, since a mark, or above the highest count so far.
 
-use std::cmp::Reverse;
-use std::time::Duration;
-
-use super::types::{Kind, Past, Types, legend, type_value};
+use super::change::{self, ALL, Ask, COLUMNS, Change, ago, changes, gaps, most_first};
 use super::{Argument, Command, Error, Example, Flag, Kind as ArgumentKind, Need, Typed, View};
 use crate::heap::{Gap, Host};
-use crate::report::{Column, Object, Report, Row, Value, count};
+use crate::report::Report;
+use crate::trend::Peaks;
 
 pub(crate) static COMMAND: Command = Command {
     name: "growth",
@@ -14,18 +12,24 @@ pub(crate) static COMMAND: Command = Command {
     summary: "what grew since the last look",
     help: "Types of which there is more than when the program was last stopped, the one that grew by most bytes first. The \
            first look sets the baseline. While the program stands still nothing changes, so the answer of one look is the \
-           same however often it is asked. With --all also the types that shrank or stayed.",
+           same however often it is asked. With --all also the types that shrank or stayed. With --since the counts of a \
+           mark are the baseline. With --peak a type is shown when there are more of it than at any look so far, and by how \
+           many: what comes and goes stays out, and what creeps up shows.",
     arguments: &[Argument {
         name: "N",
         kind: ArgumentKind::Number,
         optional: true,
         help: "how many rows; 20 unless given",
     }],
-    flags: &[Flag {
-        name: "--all",
-        values: &[],
-        help: "also what shrank or stayed",
-    }],
+    flags: &[
+        ALL,
+        SINCE,
+        Flag {
+            name: "--peak",
+            values: &[],
+            help: "above the highest count of all looks so far",
+        },
+    ],
     examples: &[
         Example {
             line: "growth",
@@ -35,6 +39,14 @@ pub(crate) static COMMAND: Command = Command {
             line: "growth 50 --all",
             says: "what shrank, too",
         },
+        Example {
+            line: "growth --since before",
+            says: "since the mark `before`",
+        },
+        Example {
+            line: "growth --peak",
+            says: "what there was never so much of",
+        },
     ],
     from: "objgraph's show_growth, Pympler's tracker",
     needs: &[Need::Tracking],
@@ -42,106 +54,74 @@ pub(crate) static COMMAND: Command = Command {
     ..Command::PLAIN
 };
 
-/// What is asked.
-struct Ask {
-    rows: usize,
-    all: bool,
-    full: bool,
-}
-
-/// A type and how it changed.
-#[derive(Debug)]
-pub(crate) struct Change {
-    /// The type as it is now, with no blocks where all are gone.
-    pub(crate) kind: Kind,
-    /// Blocks more, or fewer.
-    pub(crate) count: i64,
-    /// Bytes more, or fewer.
-    pub(crate) bytes: i64,
-}
+const SINCE: Flag = Flag {
+    name: "--since",
+    values: &["MARK"],
+    help: "since a mark (see `mark`)",
+};
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
-    let ask = Ask::read(typed)?;
+    let (ask, words) = Ask::read(view, COMMAND.name, typed);
+    Ask::refuse(typed, &words)?;
+    match (typed.value(SINCE.name), typed.has("--peak")) {
+        (Some(_), true) => Err(typed.wrong("--since and --peak are two questions")),
+        (Some(name), false) => since_mark(view, name, &ask.with(&format!("--since {name}"))),
+        (None, true) => Ok(above_peak(view, &ask.with("--peak"))),
+        (None, false) => Ok(since_last(view, &ask)),
+    }
+}
+
+fn since_last(view: &mut View<'_>, ask: &Ask) -> Report {
     let Some(past) = view.past() else {
-        return Ok(baseline(view));
+        return baseline(view);
     };
+    let since = format!("since look {}, {}", past.look, ago(&past));
+    let changes = changes(&view.types().kinds, &past.kinds);
+    let gaps = gaps(view, [("the last look", &*past)]);
+    change::report(COMMAND.name, &since, &changes, ask, gaps)
+}
+
+/// What grew, or changed, from a mark until now.
+pub(super) fn since_mark(view: &mut View<'_>, name: &str, ask: &Ask) -> Result<Report, Error> {
+    let past = view.marked(name)?;
+    let since = format!("since the mark `{name}`, {}", ago(&past));
+    let changes = changes(&view.types().kinds, &past.kinds);
+    let gaps = gaps(view, [(format!("the mark `{name}`").as_str(), &past)]);
+    Ok(change::report(COMMAND.name, &since, &changes, ask, gaps))
+}
+
+fn above_peak(view: &mut View<'_>, ask: &Ask) -> Report {
     let types = view.types();
-    let changes = changes(&types, &past);
-    let total = total(&types, &changes);
-    let mut shown: Vec<_> = changes.iter().filter(|c| ask.all || c.grew()).collect();
-    let (all, meant) = (changes.len(), shown.len());
-    shown.truncate(ask.rows);
-    Ok(Report {
-        command: COMMAND.name,
-        head: vec![since(&past, meant)],
-        columns: COLUMNS.to_vec(),
-        rows: shown.iter().map(|change| row(change, ask.full)).collect(),
-        objects: shown.iter().map(|change| change.object()).collect(),
-        total,
-        notes: notes(&shown, meant, all),
-        gaps: gaps(view, &past),
-    })
+    let Some(peaks) = view.peaks() else {
+        return baseline(view);
+    };
+    let since = match peaks.through {
+        1 => "above the counts of look 1".to_owned(),
+        through => format!("above the highest counts of looks 1 to {through}"),
+    };
+    let above = |kind| above(kind, &peaks);
+    let mut changes: Vec<Change> = types.kinds.iter().map(above).collect();
+    most_first(&mut changes);
+    let mut gaps = gaps(view, []);
+    if peaks.cut {
+        gaps.push(Gap::new(
+            "the highest counts of the rarest types",
+            "there were more types than there is room to hand on, and those left out look as if they were new",
+        ));
+    }
+    change::report(COMMAND.name, &since, &changes, ask, gaps)
 }
 
-static COLUMNS: [Column; 6] = [
-    Column::flexible("type", "type"),
-    Column::new("confidence", "~"),
-    Column::new("delta_count", "count +/-"),
-    Column::new("count", "count"),
-    Column::new("delta_bytes", "bytes +/-"),
-    Column::new("bytes", "bytes"),
-];
-
-impl Ask {
-    fn read(typed: &Typed) -> Result<Self, Error> {
-        let (rows, rest) = typed.split_number();
-        if let Some(word) = rest.first() {
-            return Err(typed.wrong(format!("`{word}` is no number of rows")));
-        }
-        Ok(Ask {
-            rows: rows.unwrap_or(20),
-            all: typed.has("--all"),
-            full: typed.full(),
-        })
-    }
-}
-
-/// Every type of this look and the one before, what grew most first.
-pub(crate) fn changes(types: &Types, past: &Past) -> Vec<Change> {
-    let now = types.kinds.iter().map(|kind| {
-        let before = past.kinds.get(&kind.name.full);
-        Change::new(kind.clone(), before)
-    });
-    let gone = past
-        .kinds
-        .values()
-        .filter(|before| !types.has(&before.name));
-    let gone = gone.map(|before| Change::new(Kind::new(before.name.clone()), Some(before)));
-    let mut changes: Vec<Change> = now.chain(gone).collect();
-    changes.sort_by_cached_key(|change| {
-        let name = change.kind.name.full.clone();
-        (Reverse(change.bytes), Reverse(change.count), name)
-    });
-    changes
-}
-
-impl Change {
-    fn new(kind: Kind, before: Option<&Kind>) -> Self {
-        let (count, bytes) = before.map_or((0, 0), |before| (before.count, before.bytes));
-        Change {
-            count: kind.count.wrapping_sub(count) as i64,
-            bytes: kind.bytes.wrapping_sub(bytes) as i64,
-            kind,
-        }
-    }
-
-    /// Whether there is more of it, in bytes, or in blocks of no more bytes.
-    pub(crate) fn grew(&self) -> bool {
-        self.bytes > 0 || (self.bytes == 0 && self.count > 0)
-    }
-
-    fn object(&self) -> Object {
-        Object::Type(self.kind.name.full.clone())
+/// A type against its peak. Where there are more blocks the change in bytes is since that moment; where there are not,
+/// the type did not grow, however large its blocks are.
+fn above(kind: &super::types::Kind, peaks: &Peaks) -> Change {
+    let peak = peaks.of(&kind.name.full).unwrap_or_default();
+    let count = kind.count.wrapping_sub(peak.count) as i64;
+    let bytes = kind.bytes.wrapping_sub(peak.bytes) as i64;
+    Change {
+        kind: kind.clone(),
+        count,
+        bytes: if count > 0 { bytes } else { bytes.min(0) },
     }
 }
 
@@ -157,74 +137,4 @@ fn baseline(view: &View<'_>) -> Report {
         gaps: view.gaps(),
         ..Report::default()
     }
-}
-
-fn since(past: &Past, grown: usize) -> String {
-    let ago = Value::Span(Duration::from_nanos(past.ago_ns));
-    let look = format!("look {}, {ago} before this one", past.look);
-    if grown == 0 {
-        format!("Nothing grew since {look}.")
-    } else {
-        format!("Since {look}:")
-    }
-}
-
-fn row(change: &Change, full: bool) -> Row {
-    Row::new([
-        type_value(&change.kind.name, full),
-        Value::Confidence(change.kind.name.confidence),
-        Value::DeltaCount(change.count),
-        Value::Count(change.kind.count),
-        Value::DeltaBytes(change.bytes),
-        Value::Bytes(change.kind.bytes),
-    ])
-}
-
-fn total(types: &Types, changes: &[Change]) -> Vec<(&'static str, Value)> {
-    let count = changes.iter().map(|change| change.count).sum();
-    let bytes = changes.iter().map(|change| change.bytes).sum();
-    vec![
-        ("delta_count", Value::DeltaCount(count)),
-        ("count", Value::Count(types.counts.count())),
-        ("delta_bytes", Value::DeltaBytes(bytes)),
-        ("bytes", Value::Bytes(types.counts.bytes())),
-    ]
-}
-
-fn notes(shown: &[&Change], meant: usize, all: usize) -> Vec<String> {
-    let mut notes = Vec::new();
-    let left = meant - shown.len();
-    if left > 0 {
-        let left = count(left as u64, "type");
-        let flag = if meant == all { " --all" } else { "" };
-        notes.push(format!(
-            "{left} not shown: `growth {meant}{flag}` shows them"
-        ));
-    }
-    if all > meant {
-        let rest = count((all - meant) as u64, "type");
-        notes.push(format!("{rest} shrank or stayed: `growth --all`"));
-    }
-    notes.extend(legend(shown.iter().map(|change| &change.kind.name)));
-    notes
-}
-
-fn gaps(view: &View<'_>, past: &Past) -> Vec<Gap> {
-    let mut gaps = view.gaps();
-    if past.lost > 0 {
-        gaps.push(Gap::new(
-            format!(
-                "types of {} that the last look counted",
-                Value::Bytes(past.lost)
-            ),
-            "their call stacks have no live blocks any more",
-        ));
-    }
-    if past.folded {
-        gaps.push(Gap::new(
-            "exact types of the last look's blocks",
-            "it had more kinds of blocks than there is room to hand on, and counted them by call stack",
-        ));
-    }
-    gaps
 }

@@ -4,6 +4,7 @@
 //! A command is one line of [`COMMANDS`]; help, completion and the tests come from its declaration.
 
 mod args;
+mod change;
 mod command;
 mod error;
 mod filter;
@@ -17,10 +18,12 @@ mod view;
 
 mod abort;
 mod count;
+mod diff;
 mod growth;
 mod help;
 mod info;
 mod list;
+mod mark;
 mod panic;
 mod quit;
 mod resume;
@@ -49,6 +52,8 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &count::COMMAND,
     &list::COMMAND,
     &growth::COMMAND,
+    &mark::COMMAND,
+    &diff::COMMAND,
     &sites::COMMAND,
     &r#where::COMMAND,
     &set::COMMAND,

@@ -59,11 +59,6 @@ impl Types {
         types
     }
 
-    /// Whether any live block has this type.
-    pub(crate) fn has(&self, name: &TypeName) -> bool {
-        self.places.contains_key(&name.full)
-    }
-
     /// Where in `kinds` the type of a group is.
     pub(crate) fn place_of(&self, group: usize) -> usize {
         self.of_group[group]
@@ -145,7 +140,7 @@ impl Kind {
     }
 }
 
-/// What the look before counted, by type.
+/// What the look before counted, or a mark, by type.
 #[derive(Debug)]
 pub(crate) struct Past {
     /// Which look it was.

@@ -4,11 +4,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Error;
+use super::near::nearest;
 use super::pattern::whole_or_payload;
-use super::types::{Past, Types};
-use crate::heap::{Address, Block, Gap, Names, Settings, Site, SiteId, Snapshot};
+use super::types::{Kind, Past, Types};
+use crate::heap::{Address, Block, Gap, Host, Names, Settings, Site, SiteId, Snapshot, Untold};
 use crate::report::{Capture, Object, Value};
-use crate::trend::Counts;
+use crate::trend::{Counts, Ledger, Peaks};
 
 /// The heap as the commands see it, for as long as the look lasts.
 pub(crate) struct View<'a> {
@@ -22,7 +23,14 @@ pub(crate) struct View<'a> {
     pub(crate) frozen: bool,
     /// What the user has set at the prompt.
     pub(crate) settings: Settings,
-    past: Option<&'a Counts>,
+    /// What the look before counted.
+    past: Option<Rc<Counts>>,
+    /// The highest counts of the looks before.
+    peaks: Peaks,
+    /// What the next look is told.
+    pub(crate) ledger: Ledger,
+    /// Bytes there are for it.
+    pub(crate) room: usize,
     /// What the numbered rows of the last answer stand for.
     objects: Vec<Object>,
     counts: Option<Rc<Counts>>,
@@ -31,11 +39,12 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// A look at a frozen heap; `past` is what the look before counted.
-    pub(crate) fn new(
+    /// A look at a frozen heap. `ledger` is what the looks before hand on, and there is `room` in bytes to hand on.
+    pub(crate) fn open(
         snapshot: &'a Snapshot,
         names: &'a mut dyn Names,
-        past: Option<&'a Counts>,
+        mut ledger: Ledger,
+        room: usize,
     ) -> Self {
         View {
             snapshot,
@@ -43,7 +52,10 @@ impl<'a> View<'a> {
             paused: Duration::ZERO,
             frozen: true,
             settings: Settings::default(),
-            past,
+            past: ledger.last.take(),
+            peaks: ledger.peaks.clone(),
+            ledger,
+            room,
             objects: Vec::new(),
             counts: None,
             types: None,
@@ -87,13 +99,80 @@ impl<'a> View<'a> {
 
     /// What the look before counted, by type; none at the first look.
     pub(crate) fn past(&mut self) -> Option<Rc<Past>> {
-        let counts = self.past?;
+        let counts = Rc::clone(self.past.as_ref()?);
         if self.past_types.is_none() {
-            let types = self.types();
-            let past = Past::of(counts, &types, self.snapshot, self.names);
-            self.past_types = Some(Rc::new(past));
+            self.past_types = Some(Rc::new(self.name(&counts)));
         }
         self.past_types.clone()
+    }
+
+    /// What a mark counted, by type.
+    ///
+    /// # Errors
+    /// [`Error::NoMark`].
+    pub(crate) fn marked(&mut self, name: &str) -> Result<Past, Error> {
+        let mark = self.ledger.mark(name);
+        let counts = mark.map(|mark| Rc::clone(&mark.counts));
+        counts
+            .map(|counts| self.name(&counts))
+            .ok_or_else(|| self.no_mark(name))
+    }
+
+    /// The highest counts of the looks before this one; none at the first look.
+    pub(crate) fn peaks(&mut self) -> Option<Peaks> {
+        let mut peaks = self.peaks.clone();
+        let marks = self.ledger.marks.iter().map(|mark| &mark.counts);
+        // Of looks that ended before they handed their peaks on, and marks that the program made itself.
+        let unseen =
+            |counts: &&Rc<Counts>| counts.look > peaks.through && counts.look < self.snapshot.look;
+        let unseen: Vec<_> = self
+            .past
+            .iter()
+            .chain(marks)
+            .filter(unseen)
+            .cloned()
+            .collect();
+        for counts in unseen {
+            let past = self.name(&counts);
+            peaks.raise(counts.look, figures(past.kinds.values()));
+        }
+        (peaks.through > 0).then_some(peaks)
+    }
+
+    /// That there is no mark of that name.
+    pub(crate) fn no_mark(&self, name: &str) -> Error {
+        let names = || self.ledger.marks.iter().map(|mark| mark.name.as_str());
+        Error::NoMark {
+            name: name.to_owned(),
+            near: nearest(name, names()),
+            marks: names().count(),
+        }
+    }
+
+    /// Hands on what this look counted, and the marks, to the next one.
+    ///
+    /// # Errors
+    /// [`Untold`] where it cannot be kept.
+    pub(crate) fn hand_on(&mut self, host: &mut dyn Host) -> Result<(), Untold> {
+        self.ledger.last = Some(self.counts());
+        host.keep(&self.ledger.encode(self.room))
+    }
+
+    /// Hands on the highest counts, too. This takes the names of all types, which the first screen has asked for.
+    ///
+    /// # Errors
+    /// As [`hand_on`](Self::hand_on).
+    pub(crate) fn hand_on_peaks(&mut self, host: &mut dyn Host) -> Result<(), Untold> {
+        let types = self.types();
+        let mut peaks = self.peaks().unwrap_or_default();
+        peaks.raise(self.snapshot.look, figures(&types.kinds));
+        self.ledger.peaks = peaks;
+        self.hand_on(host)
+    }
+
+    fn name(&mut self, counts: &Counts) -> Past {
+        let types = self.types();
+        Past::of(counts, &types, self.snapshot, self.names)
     }
 
     /// A site, if a stack was taken.
@@ -172,6 +251,14 @@ impl<'a> View<'a> {
         let end = block.address.0.saturating_add(block.size.max(1));
         (address.0 < end).then_some(block)
     }
+}
+
+/// What peaks are made of.
+fn figures<'k>(
+    kinds: impl IntoIterator<Item = &'k Kind>,
+) -> impl Iterator<Item = (&'k str, u64, u64)> {
+    let kinds = kinds.into_iter();
+    kinds.map(|kind| (&*kind.name.full, kind.count, kind.bytes))
 }
 
 /// The age of a block as a value.

@@ -54,13 +54,12 @@ fn start() -> Result<(), Refusal> {
         Before::Ignored => return Err(Refusal::Ignored),
         Before::Handled => return Err(Refusal::Handled),
     }
-    let counts =
-        Shared::new(COUNTS_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
+    let kept = Shared::new(KEPT_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
     arena::reserve().ok_or(Refusal::NoRoom)?;
     prepare_to_stop().map_err(|error| Refusal::System("the signal that stops threads", error))?;
     quiet_panics_in_the_clone();
     let history = history_file();
-    spawn(history, counts).map_err(|error| Refusal::System("the agent's thread", error))?;
+    spawn(history, kept).map_err(|error| Refusal::System("the agent's thread", error))?;
     quit::install().map_err(|error| Refusal::System("the handler of SIGQUIT", error))
 }
 
@@ -70,12 +69,12 @@ pub fn prepare_to_stop() -> io::Result<()> {
     stop::install(track::defer_stop)
 }
 
-/// Bytes for the counts of one look: a group of blocks takes about 20.
-const COUNTS_ROOM: usize = 32 << 20;
+/// Bytes for what looks hand on: in the counts of one, a group of blocks takes about 10.
+const KEPT_ROOM: usize = 32 << 20;
 /// Bytes of stack for the agent's thread, and so for the clone. Debug information nests deep.
 const STACK: usize = 8 << 20;
 
-fn spawn(history: Option<PathBuf>, counts: Shared) -> io::Result<()> {
+fn spawn(history: Option<PathBuf>, kept: Shared) -> io::Result<()> {
     let _deaf = process::Deaf::new();
     let _arena = arena::enter();
     let agent = move || {
@@ -90,7 +89,7 @@ fn spawn(history: Option<PathBuf>, counts: Shared) -> io::Result<()> {
         serve(Looks {
             clock: Clock::new(),
             number: 0,
-            counts,
+            kept,
             settings: Settings::default(),
             history,
             gaps,

@@ -15,6 +15,8 @@ use crate::query::{COMMANDS, COMMON, Command, Kind, find, stands_for_any};
 pub(super) struct Words {
     /// The types of the heap, heaviest first.
     pub(super) types: Vec<String>,
+    /// The marks.
+    pub(super) marks: Vec<String>,
 }
 
 impl Completer for Words {
@@ -70,6 +72,9 @@ impl Words {
         if let Some(flag) = flags().find(|flag| given.last() == Some(&flag.name))
             && !flag.values.is_empty()
         {
+            if flag.values == ["MARK"] {
+                return self.marks(typed);
+            }
             let values = flag.values.iter().copied();
             return beginning(values.filter(|value| !stands_for_any(value)), typed);
         }
@@ -82,8 +87,13 @@ impl Words {
             Some(Kind::Command) => names(typed),
             Some(Kind::Setting) => beginning(SETTINGS.iter().map(|one| one.name), typed),
             Some(Kind::SettingValue) => setting_values(given, typed),
+            Some(Kind::Mark) => self.marks(typed),
             Some(Kind::Address | Kind::Number) | None => Vec::new(),
         }
+    }
+
+    fn marks(&self, typed: &str) -> Vec<String> {
+        beginning(self.marks.iter().map(String::as_str), typed)
     }
 
     fn types(&self, typed: &str) -> Vec<String> {
@@ -132,6 +142,7 @@ mod tests {
         ];
         let words = Words {
             types: types.map(str::to_owned).to_vec(),
+            marks: vec!["before".to_owned(), "after".to_owned()],
         };
         words.candidates(line)
     }
@@ -146,6 +157,8 @@ mod tests {
         assert_eq!(candidates("list cache"), one(5, "CacheEntity "));
         assert_eq!(candidates("list =Arc"), one(5, "=Arc<CacheEntity> "));
         assert_eq!(candidates("list Ha"), one(5, "HashMap<String, Session> "));
+        assert_eq!(candidates("diff before a"), one(12, "after "));
+        assert_eq!(candidates("growth --since b"), one(15, "before "));
         assert_eq!(candidates("list ").1.len(), 3);
         assert_eq!(candidates("pani"), (0, Vec::new()));
         assert_eq!(candidates("set pag"), one(4, "paging "));

@@ -34,7 +34,7 @@ pub(crate) fn execute(
 }
 
 /// What SIGQUIT writes where there is no terminal to talk at: the state of the heap in a page, as a JVM does.
-pub(crate) fn report_short(view: &mut View<'_>) -> String {
+pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
     let mut page = String::new();
     for line in ["info", "top 10"] {
         let style = Style {
@@ -43,6 +43,8 @@ pub(crate) fn report_short(view: &mut View<'_>) -> String {
         };
         page += &execute(line, view, &mut Nobody, style).text;
     }
+    // Where it cannot be kept, the next look says that it has no peaks to compare with.
+    let _kept = guarded(|| view.hand_on_peaks(host));
     page
 }
 
@@ -223,7 +225,7 @@ mod tests {
     #[test]
     fn a_page_for_logs_says_what_fills_the_heap() {
         let (snapshot, mut book) = (snapshot(), Book::default());
-        let page = report_short(&mut View::new(&snapshot, &mut book, None));
+        let page = report_short(&mut View::new(&snapshot, &mut book, None), &mut Nobody);
         for words in ["pid 4711", "live Rust blocks", "Arc<CacheEntity>"] {
             assert!(page.contains(words), "{page}");
         }

@@ -87,7 +87,10 @@ impl Prompt {
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
             words.types = guarded(|| view.type_names()).unwrap_or_default();
         }
+        // Where it cannot be kept, the next look says that it has no peaks to compare with.
+        let _kept = guarded(|| view.hand_on_peaks(host));
         while !host.asked {
+            self.know_marks(view);
             let line = match self.read(terminal)? {
                 Typed::Line(line) => line,
                 Typed::Nothing => continue,
@@ -98,6 +101,14 @@ impl Prompt {
             self.show(&outcome.text, view.settings.paging, terminal)?;
         }
         Ok(())
+    }
+
+    /// For completion; commands make and drop them.
+    fn know_marks(&mut self, view: &View<'_>) {
+        if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
+            let marks = view.ledger.marks.iter();
+            words.marks = marks.map(|mark| mark.name.clone()).collect();
+        }
     }
 
     /// As was set, and where nothing was, as the terminal is.
@@ -167,6 +178,10 @@ impl Host for Leaving<'_> {
         self.host.request(request)?;
         self.asked |= leaves;
         Ok(())
+    }
+
+    fn keep(&mut self, content: &[u8]) -> Result<(), Untold> {
+        self.host.keep(content)
     }
 }
 

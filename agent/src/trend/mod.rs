@@ -2,6 +2,10 @@
 //! process, terminal or clock.
 
 mod counts;
+mod ledger;
+mod peaks;
 mod wire;
 
 pub(crate) use counts::{Counts, Group, GroupIndex};
+pub(crate) use ledger::{Damaged, LONGEST_NAME, Ledger, MOST_MARKS, Mark, NoMark};
+pub(crate) use peaks::Peaks;

@@ -121,7 +121,7 @@ fn group(out: &mut Vec<u8>, group: &Group, extra: Extra) {
     }
 }
 
-fn number(out: &mut Vec<u8>, mut n: u64) {
+pub(super) fn number(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;
@@ -129,11 +129,20 @@ fn number(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+/// Reads from the front; nothing once something is not there.
+pub(super) struct Reader<'a> {
+    /// What was not read yet.
+    pub(super) rest: &'a [u8],
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// As many bytes as that.
+    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
     fn groups(&mut self, extra: Extra) -> Option<Vec<Group>> {
         let count = usize::try_from(self.number()?).ok()?;
         // Before anything is reserved for them.
@@ -164,7 +173,7 @@ impl Reader<'_> {
         })
     }
 
-    fn number(&mut self) -> Option<u64> {
+    pub(super) fn number(&mut self) -> Option<u64> {
         let mut n = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -181,6 +190,12 @@ impl Reader<'_> {
         self.rest = rest;
         Some(*first)
     }
+}
+
+/// The FNV-1a hash, in 64 bits.
+pub(super) fn fnv64(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 fn fnv(bytes: &[u8]) -> u32 {

@@ -154,7 +154,7 @@ fn row(view: &mut View<'_>, block: &Block, name: &TypeName, full: bool) -> Row {
         age(view.snapshot, block),
         type_value(name, full),
         Value::Confidence(name.confidence),
-        label(&stack),
+        label(&stack, full),
         id_value(block.site),
         Value::Flag(block.moving),
     ])

@@ -161,7 +161,7 @@ fn row(view: &mut View<'_>, types: &Types, sum: &Sum, full: bool) -> Row {
             Value::Share(share(sum.bytes, types.counts.bytes())),
             Value::Count(sum.count),
             Value::List(named),
-            label(&stack),
+            label(&stack, full),
             id_value(sum.site),
             value(&stack),
         ])

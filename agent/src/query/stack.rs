@@ -22,7 +22,7 @@ pub(crate) const ALL: usize = usize::MAX;
 /// dim line. `most` own frames at the most; `full` shows every frame.
 pub(crate) fn lines(frames: &[Frame], site: Option<&Site>, most: usize, full: bool) -> Vec<Line> {
     // A stack of the runtime alone has nothing to fold it between.
-    let full = full || frames.iter().all(|frame| frame.machinery);
+    let (all, full) = (full, full || frames.iter().all(|frame| frame.machinery));
     let mut lines = Vec::new();
     let mut folded = 0;
     let mut own = 0;
@@ -45,7 +45,7 @@ pub(crate) fn lines(frames: &[Frame], site: Option<&Site>, most: usize, full: bo
         push_folded(&mut lines, &mut folded);
         own += 1;
         lines.push(Line {
-            text: describe(frame),
+            text: describe(frame, all),
             dim: frame.machinery,
         });
     }
@@ -70,11 +70,11 @@ pub(crate) fn value(frames: &[Frame]) -> Value {
     Value::List(frames.iter().map(frame).collect())
 }
 
-/// A site in a line: the innermost frame of the program's own.
-pub(crate) fn label(frames: &[Frame]) -> Value {
+/// A site in a line: the innermost frame of the program's own; `full` with the whole path of its file.
+pub(crate) fn label(frames: &[Frame], full: bool) -> Value {
     let own = frames.iter().find(|frame| !frame.machinery);
     match own.or(frames.first()) {
-        Some(frame) => Value::Text(describe(frame)),
+        Some(frame) => Value::Text(describe(frame, full)),
         None => Value::text("no stack was taken"),
     }
 }
@@ -93,11 +93,16 @@ fn expand(site: &Site, names: &mut dyn Names) -> Vec<Frame> {
         .collect()
 }
 
-fn describe(frame: &Frame) -> String {
-    match (&*frame.file, frame.line) {
-        ("", _) => frame.function.to_string(),
-        (file, 0) => format!("{} at {}", frame.function, short_file(file)),
-        (file, line) => format!("{} at {}:{line}", frame.function, short_file(file)),
+fn describe(frame: &Frame, full: bool) -> String {
+    let function = &frame.function;
+    let file = match full {
+        true => &*frame.file,
+        false => short_file(&frame.file),
+    };
+    match (file, frame.line) {
+        ("", _) => function.to_string(),
+        (file, 0) => format!("{function} at {file}"),
+        (file, line) => format!("{function} at {file}:{line}"),
     }
 }
 
@@ -198,7 +203,7 @@ mod tests {
         );
         assert_eq!(lines(&stack, None, 9, true).len(), 5);
         assert_eq!(
-            label(&stack).to_string(),
+            label(&stack, false).to_string(),
             "serve at tokio-1.48.0/src/task.rs:7"
         );
     }

@@ -59,6 +59,27 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A name in lines of at most so many columns, broken after a path, a comma or a bracket where there is one. Nothing is
+/// lost: put together, the lines are the name but for spaces at the breaks.
+pub(super) fn wrap_name(name: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(2);
+    let mut lines = Vec::new();
+    let mut rest = name;
+    while width(rest) > columns {
+        let fits = prefix(rest.chars(), columns).len();
+        let breaks = ["::", ", ", "<", " "].iter().filter_map(|mark| {
+            let at = rest[..fits].rfind(mark)? + mark.len();
+            // Not so early that most of the line stays empty.
+            (at > fits / 2).then_some(at)
+        });
+        let (now, later) = rest.split_at(breaks.max().unwrap_or(fits));
+        lines.push(now.trim_end().to_owned());
+        rest = later;
+    }
+    lines.push(rest.to_owned());
+    lines
+}
+
 /// Where to break words that do not fit: after the last space that does, or in the middle of a word.
 fn break_at(words: &str, room: usize) -> usize {
     let fits = prefix(words.chars(), room).len();
@@ -101,6 +122,15 @@ mod tests {
         assert_eq!(wrap("", 3), [""]);
     }
 
+    #[test]
+    fn names_are_broken_after_their_parts() {
+        assert_eq!(
+            wrap_name("HashMap<String, demo_server::sessions::Session>", 24),
+            ["HashMap<String,", "demo_server::sessions::", "Session>"]
+        );
+        assert_eq!(wrap_name("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+
     proptest! {
         #[test]
         fn nothing_is_wider_than_asked(words in ".{0,60}", columns in 2usize..50) {
@@ -109,6 +139,10 @@ mod tests {
             for line in wrap(&words, columns) {
                 prop_assert!(width(&line) <= columns, "{line:?} in {columns}");
             }
+            let lines = wrap_name(&words, columns);
+            prop_assert!(lines.iter().all(|line| width(line) <= columns));
+            let spaceless = |words: &str| words.replace(' ', "");
+            prop_assert_eq!(spaceless(&lines.concat()), spaceless(&words));
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Style {
     pub(crate) width: usize,
     /// Whether escape sequences for colours are understood and wanted.
     pub(crate) colour: bool,
+    /// Whether what is too long goes on in the next line instead of being cut.
+    pub(crate) whole: bool,
 }
 
 impl Style {
@@ -24,6 +26,7 @@ impl Style {
     pub(crate) const FILE: Style = Style {
         width: 200,
         colour: false,
+        whole: false,
     };
 
     /// Words in a colour.

@@ -1,11 +1,15 @@
 //! Tables: which columns are shown, how wide each is, and the lines.
 
-use super::fit::{cut, pad, tame, width};
+use std::ops::Range;
+
+use super::fit::{cut, pad, tame, width, wrap, wrap_name};
 use super::{Ink, Style};
 use crate::report::{Column, Report, Row, Value};
 
 /// Spaces between columns.
 const BETWEEN: usize = 2;
+/// What a line below a row is indented by.
+const UNDER: usize = 3;
 /// The narrowest a flexible column gets before spare columns go, and that they get at all.
 const WANTED: usize = 20;
 const NARROWEST: usize = 6;
@@ -15,12 +19,17 @@ pub(super) fn table(report: &Report, style: Style) -> Vec<String> {
     let mut table = Table::new(report);
     table.drop_empty();
     table.drop_spare(style.width);
-    table.shrink(style.width);
+    // A name that goes on and on in a narrow column is worse than one below its row.
+    let narrowest = if style.whole { WANTED } else { NARROWEST };
+    table.shrink(style.width, narrowest);
+    table.break_into_bands(style.width);
     table.lines(style)
 }
 
 struct Table {
     columns: Vec<Shown>,
+    /// The columns that stand side by side: all, or where they do not fit, some, and the others below them.
+    bands: Vec<Range<usize>>,
     rows: Vec<TextRow>,
     /// Whether the last row is the total.
     total: bool,
@@ -30,6 +39,8 @@ struct Shown {
     column: Column,
     /// Place among the report's columns; none for the row numbers.
     place: Option<usize>,
+    /// Columns of the terminal that it needs, and that it gets.
+    natural: usize,
     width: usize,
     figure: bool,
 }
@@ -50,6 +61,7 @@ impl Table {
         columns.extend(titled.map(|(place, column)| Shown::new(*column, Some(place))));
         let mut table = Table {
             columns,
+            bands: Vec::new(),
             rows: Vec::new(),
             total: false,
         };
@@ -114,7 +126,8 @@ impl Table {
         for (i, column) in self.columns.iter_mut().enumerate() {
             let cells = self.rows.iter().map(|row| width(&row.cells[i]));
             let widest = cells.max().unwrap_or(0);
-            column.width = widest.max(width(column.column.title));
+            column.natural = widest.max(width(column.column.title));
+            column.width = column.natural;
         }
     }
 
@@ -140,14 +153,36 @@ impl Table {
     }
 
     /// Takes columns from the widest flexible column until the line fits, or nothing is left to take.
-    fn shrink(&mut self, room: usize) {
+    fn shrink(&mut self, room: usize, narrowest: usize) {
         while self.taken() > room {
             let flexible = self.columns.iter_mut().filter(|c| c.column.flexible);
             match flexible.max_by_key(|column| column.width) {
-                Some(widest) if widest.width > NARROWEST => widest.width -= 1,
+                Some(widest) if widest.width > narrowest => widest.width -= 1,
                 _ => return,
             }
         }
+    }
+
+    /// Where even the narrowest columns do not fit, as many as do stand in a line, and the next below them: a figure is
+    /// never cut.
+    fn break_into_bands(&mut self, room: usize) {
+        if self.taken() <= room {
+            self.bands.push(0..self.columns.len());
+            return;
+        }
+        let room = room - UNDER;
+        let (mut start, mut taken) = (0, 0);
+        for (i, column) in self.columns.iter_mut().enumerate() {
+            column.width = column.natural.min(room);
+            let more = if i == start { 0 } else { BETWEEN };
+            if taken + more + column.width > room {
+                self.bands.push(start..i);
+                (start, taken) = (i, column.width);
+            } else {
+                taken += more + column.width;
+            }
+        }
+        self.bands.push(start..self.columns.len());
     }
 
     fn needed(&self) -> usize {
@@ -177,53 +212,85 @@ impl Table {
         }
         if !self.columns.is_empty() {
             let titles = self.columns.iter().map(|c| c.column.title.to_owned());
-            let titles = self.line(&titles.collect::<Vec<_>>(), style.width);
-            lines.push(style.paint(Ink::Bold, &titles));
+            let titles = self.row(&titles.collect::<Vec<_>>(), false);
+            lines.extend(titles.iter().map(|line| style.paint(Ink::Bold, line)));
         }
         for (i, row) in self.rows.iter().enumerate() {
-            let line = self.line(&row.cells, style.width);
-            match (
-                self.columns.is_empty(),
-                self.total && i + 1 == self.rows.len(),
-            ) {
-                (true, _) => {}
-                (false, true) => lines.push(style.paint(Ink::Bold, &line)),
-                (false, false) => lines.push(line),
+            let is_total = self.total && i + 1 == self.rows.len();
+            for line in self.row(&row.cells, style.whole) {
+                lines.push(match is_total {
+                    true => style.paint(Ink::Bold, &line),
+                    false => line,
+                });
             }
-            lines.extend(row.below.iter().map(|below| self.below(below, style)));
+            let below = row.below.iter();
+            lines.extend(below.flat_map(|below| self.below(below, style)));
         }
         lines
     }
 
-    fn line(&self, cells: &[String], room: usize) -> String {
-        let mut line = String::new();
-        for (column, cell) in self.columns.iter().zip(cells) {
-            if !line.is_empty() {
-                line += &" ".repeat(BETWEEN);
-            }
-            let figure = column.figure;
-            line += &pad(&cut(cell, column.width), column.width, figure);
+    /// The lines of a row: one, unless there are several bands, or a name goes on.
+    fn row(&self, cells: &[String], whole: bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (i, band) in self.bands.iter().enumerate() {
+            let indent = if i == 0 { 0 } else { UNDER };
+            let columns = &self.columns[band.clone()];
+            let cells = cells[band.clone()].iter().zip(columns);
+            let cells: Vec<_> = cells
+                .map(|(cell, column)| column.fit(cell, whole))
+                .collect();
+            let tall = cells.iter().map(Vec::len).max().unwrap_or(0);
+            let line = |n: usize| line(n, columns, &cells, indent);
+            let filled = (0..tall).map(line).filter(|line| !line.is_empty());
+            lines.extend(filled);
         }
-        // Where even the narrowest columns do not fit, the line is cut rather than broken by the terminal.
-        cut(line.trim_end(), room)
+        lines
     }
 
-    fn below(&self, (text, dim): &(String, bool), style: Style) -> String {
+    fn below(&self, (text, dim): &(String, bool), style: Style) -> Vec<String> {
         let indent = if self.columns.is_empty() { 2 } else { 6 };
-        let line = cut(text, style.width.saturating_sub(indent));
-        let line = match dim {
-            true => style.paint(Ink::Dim, &line),
-            false => line,
+        let room = style.width.saturating_sub(indent);
+        let lines = match style.whole {
+            true => wrap(text, room),
+            false => vec![cut(text, room)],
         };
-        format!("{}{line}", " ".repeat(indent))
+        let painted = lines.iter().map(|line| match dim {
+            true => style.paint(Ink::Dim, line),
+            false => line.clone(),
+        });
+        painted
+            .map(|line| format!("{}{line}", " ".repeat(indent)))
+            .collect()
     }
 }
 
+/// The `n`th line of cells that may have several.
+fn line(n: usize, columns: &[Shown], cells: &[Vec<String>], indent: usize) -> String {
+    let mut line = " ".repeat(indent);
+    for (i, (column, cell)) in columns.iter().zip(cells).enumerate() {
+        if i > 0 {
+            line += &" ".repeat(BETWEEN);
+        }
+        let words = cell.get(n).map_or("", String::as_str);
+        line += &pad(words, column.width, column.figure);
+    }
+    line.trim_end().to_owned()
+}
+
 impl Shown {
+    /// A cell in lines no wider than the column.
+    fn fit(&self, cell: &str, whole: bool) -> Vec<String> {
+        match whole && self.column.flexible {
+            true => wrap_name(cell, self.width),
+            false => vec![cut(cell, self.width)],
+        }
+    }
+
     fn new(column: Column, place: Option<usize>) -> Self {
         Shown {
             column,
             place,
+            natural: 0,
             width: 0,
             figure: false,
         }

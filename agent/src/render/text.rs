@@ -67,6 +67,7 @@ mod tests {
     const PLAIN: Style = Style {
         width: 40,
         colour: false,
+        whole: false,
     };
 
     fn report() -> Report {
@@ -123,6 +124,52 @@ Not known: types: no debug information.
 To mend it: debug = 2
 ";
         assert_eq!(text(&report(), PLAIN), expected);
+    }
+
+    #[test]
+    fn figures_are_never_cut() {
+        let row = Row::new([
+            Value::Address(crate::heap::Address(0x7f12_3456_7890)),
+            Value::Bytes(1 << 40),
+            Value::Count(123_456_789),
+            Value::text("HashMap<String, demo_server::sessions::Session>"),
+        ]);
+        let report = Report {
+            columns: vec![
+                Column::new("address", "address"),
+                Column::new("size", "size"),
+                Column::new("count", "count"),
+                Column::flexible("type", "type"),
+            ],
+            objects: vec![Object::Type("a".into())],
+            rows: vec![row],
+            total: vec![("size", Value::Bytes(1 << 40))],
+            ..Report::default()
+        };
+        let expected = "\
+#         address     size
+         count
+   type
+1  0x7f1234567890  1.0 TiB
+   123,456,789
+   HashMap<String, de…sessions::Session>
+                   1.0 TiB
+   total
+";
+        assert_eq!(text(&report, PLAIN), expected);
+        let whole = "\
+   HashMap<String, demo_server::
+   sessions::Session>
+";
+        let style = Style {
+            whole: true,
+            ..PLAIN
+        };
+        assert!(
+            text(&report, style).contains(whole),
+            "{}",
+            text(&report, style)
+        );
     }
 
     #[test]

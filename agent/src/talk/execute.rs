@@ -40,6 +40,7 @@ pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
         let style = Style {
             width: 120,
             colour: false,
+            whole: false,
         };
         page += &execute(line, view, &mut Nobody, style).text;
     }
@@ -89,13 +90,27 @@ fn answer(
         return Ok(String::new());
     };
     let command = find(word)?;
-    let report = guarded(|| command.answer(view, rest, host))??;
+    let mut rest = rest.to_vec();
+    if view.settings.full {
+        rest.push(FULL.to_owned());
+    }
+    let style = Style {
+        whole: rest.iter().any(|word| word == FULL),
+        ..style
+    };
+    let report = guarded(|| command.answer(view, &rest, host))??;
     view.number(&report.objects);
     let as_json = |to: &Redirection| to.path.extension() == Some("json".as_ref());
-    let as_json = wants_json(rest) || line.file.as_ref().is_some_and(as_json);
+    let as_json = wants_json(&rest) || line.file.as_ref().is_some_and(as_json);
     let written = match (as_json, &line.file) {
         (true, _) => json(&report, &view.capture()) + "\n",
-        (false, Some(_)) => text(&report, Style::FILE),
+        (false, Some(_)) => text(
+            &report,
+            Style {
+                whole: style.whole,
+                ..Style::FILE
+            },
+        ),
         (false, None) => text(&report, style),
     };
     match line.file {
@@ -122,6 +137,9 @@ fn complaint(line: &str, error: &Error, style: Style) -> String {
     json_error(command, &error.to_string(), hint.as_deref()) + "\n"
 }
 
+/// The flag by which nothing is cut.
+const FULL: &str = "--full";
+
 fn wants_json(words: &[String]) -> bool {
     words.iter().any(|word| word == "--json")
 }
@@ -143,6 +161,7 @@ mod tests {
     const PLAIN: Style = Style {
         width: 80,
         colour: false,
+        whole: false,
     };
 
     fn run(lines: &[&str]) -> Vec<Outcome> {

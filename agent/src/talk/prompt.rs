@@ -120,6 +120,7 @@ impl Prompt {
         Style {
             width: usize::from(view.settings.width.unwrap_or(columns)),
             colour: view.settings.colour.unwrap_or(self.colour),
+            whole: false,
         }
     }
 

@@ -22,6 +22,7 @@ fn plain(width: usize) -> Style {
     Style {
         width,
         colour: false,
+        whole: false,
     }
 }
 
@@ -98,6 +99,29 @@ fn top_is_the_heaviest_types() {
         "Arc<demo_server::CacheEntity>"
     );
     assert!(run(&["top x"], 80).error && run(&["top --by size"], 80).error);
+}
+
+#[test]
+fn full_cuts_nothing() {
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    for columns in [40, 52, 80, 200] {
+        let top = shows_within(&["top --full"], columns);
+        assert!(!top.contains('…'), "{top}");
+        let name = "Arc<demo_server::CacheEntity>";
+        assert!(
+            squeezed(&top).contains(name) || columns == 52,
+            "at {columns}:\n{top}"
+        );
+        for line in top.lines() {
+            assert!(width(line) <= columns, "{line}");
+        }
+        let sites = shows_within(&["sites --full"], columns);
+        assert!(!sites.contains('…'), "{sites}");
+        assert!(squeezed(&sites).contains("/rustc/1/library/alloc/src/alloc.rs"));
+    }
+    // As a setting it holds for every answer.
+    let set = shows_within(&["set names full", "top"], 40);
+    assert!(set.contains("Arc<demo_server::CacheEntity>"), "{set}");
 }
 
 #[test]

@@ -76,6 +76,17 @@ impl Terminal {
         )
     }
 
+    /// Whether keys wait to be read.
+    pub(crate) fn has_input(&self) -> bool {
+        let mut waiting = libc::pollfd {
+            fd: self.fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one record that lives through the call, which does not wait.
+        unsafe { libc::poll(&raw mut waiting, 1, 0) == 1 && waiting.revents & libc::POLLIN != 0 }
+    }
+
     /// The open file, for reading keys and writing text.
     pub(crate) fn file(&self) -> &File {
         &self.file
@@ -103,6 +114,15 @@ impl Settings {
         settings.0.c_lflag &= !libc::TOSTOP;
         settings.0.c_oflag |= libc::OPOST | libc::ONLCR;
         settings.0.c_iflag |= libc::ICRNL;
+        settings
+    }
+
+    /// The same while nobody reads: what is typed ahead waits unseen for the next line. Keys that signal still do.
+    pub(crate) fn for_work(&self) -> Settings {
+        let mut settings = *self;
+        settings.0.c_lflag &= !(libc::ICANON | libc::ECHO);
+        settings.0.c_cc[libc::VMIN] = 1;
+        settings.0.c_cc[libc::VTIME] = 0;
         settings
     }
 

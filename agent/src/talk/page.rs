@@ -5,7 +5,13 @@ use std::io;
 use super::Terminal;
 use crate::render::width;
 
-const ASK: &str = "-- more: space, Enter for a line, q to stop --";
+/// What stands below a screenful; where it is too wide, the next. It must not reach the last column: the terminal would
+/// begin a line that nobody clears.
+const ASK: [&str; 3] = [
+    "-- more: space, Enter for a line, q to stop --",
+    "-- space, Enter, q --",
+    "--more--",
+];
 /// Returns to the first column and clears the line.
 const CLEAR: &[u8] = b"\r\x1b[K";
 const CTRL_C: u8 = 3;
@@ -14,7 +20,8 @@ const ESCAPE: u8 = 27;
 const CTRL_BACKSLASH: u8 = 28;
 
 /// Shows text; what is longer than the screen waits for a key after each screenful: space for the next, Enter for a
-/// line more, `q` to leave out the rest.
+/// line more, `q` to leave out the rest. Who has typed on already wants no leafing: then all is shown, and what was typed
+/// is the next line's.
 ///
 /// # Errors
 /// Those of the terminal.
@@ -23,7 +30,8 @@ pub(super) fn page(text: &str, terminal: &mut dyn Terminal) -> io::Result<()> {
     let screen = usize::from(rows).saturating_sub(1);
     let columns = usize::from(columns).max(1);
     let tall = |line: &str| width(line).div_ceil(columns).max(1);
-    if screen == 0 || text.lines().map(tall).sum::<usize>() <= screen {
+    let fits = text.lines().map(tall).sum::<usize>() <= screen;
+    if screen == 0 || fits || terminal.has_input() {
         terminal.write_all(text.as_bytes())?;
         return terminal.flush();
     }
@@ -31,7 +39,7 @@ pub(super) fn page(text: &str, terminal: &mut dyn Terminal) -> io::Result<()> {
     for line in text.lines() {
         // A line taller than the screen goes by as a whole.
         if room < tall(line).min(screen) {
-            match ask(terminal)? {
+            match ask(columns, terminal)? {
                 More::Screen => room = screen,
                 More::Line => room = tall(line).min(screen),
                 More::Nothing => return Ok(()),
@@ -51,9 +59,11 @@ enum More {
     Nothing,
 }
 
-fn ask(terminal: &mut dyn Terminal) -> io::Result<More> {
+fn ask(columns: usize, terminal: &mut dyn Terminal) -> io::Result<More> {
+    let fits = |ask: &&&str| width(ask) < columns;
+    let ask = ASK.iter().find(fits).unwrap_or(&"");
     let more = loop {
-        match terminal.key(ASK) {
+        match terminal.key(ask) {
             Ok(b' ' | b'f') => break More::Screen,
             Ok(b'\r' | b'\n' | b'j') => break More::Line,
             Ok(b'q' | b'Q' | CTRL_C | CTRL_D | ESCAPE | CTRL_BACKSLASH) => break More::Nothing,
@@ -78,6 +88,8 @@ pub(super) mod tests {
         pub(in crate::talk) size: (u16, u16),
         pub(in crate::talk) typed: VecDeque<u8>,
         pub(in crate::talk) shown: Vec<u8>,
+        /// Whether more was typed before anything was shown.
+        pub(in crate::talk) typed_ahead: bool,
     }
 
     impl Read for Text {
@@ -101,6 +113,12 @@ pub(super) mod tests {
             self.size
         }
 
+        fn has_input(&self) -> bool {
+            self.typed_ahead
+        }
+
+        fn hide_typing(&mut self) {}
+
         fn key(&mut self, ask: &str) -> io::Result<u8> {
             self.write_all(ask.as_bytes())?;
             self.typed
@@ -117,7 +135,7 @@ pub(super) mod tests {
         };
         page(text, &mut terminal).unwrap();
         let shown = String::from_utf8(terminal.shown).unwrap();
-        shown.replace(ASK, "[more]").replace("\r\x1b[K", "|")
+        shown.replace(ASK[0], "[more]").replace("\r\x1b[K", "|")
     }
 
     #[test]
@@ -134,6 +152,40 @@ pub(super) mod tests {
         );
         assert_eq!(shown(text, "\rq"), "a\nb\nc\n[more]|d\n[more]|");
         assert_eq!(shown(text, "").matches('\n').count(), 8);
+    }
+
+    #[test]
+    fn the_question_fits_the_terminal() {
+        for (columns, ask) in [
+            (80, ASK[0]),
+            (47, ASK[0]),
+            (46, ASK[1]),
+            (40, ASK[1]),
+            (20, ASK[2]),
+        ] {
+            let mut terminal = Text {
+                size: (columns, 3),
+                typed: b"q".iter().copied().collect(),
+                ..Text::default()
+            };
+            page("a\nb\nc\nd\n", &mut terminal).unwrap();
+            let shown = String::from_utf8(terminal.shown).unwrap();
+            assert_eq!(shown, format!("a\nb\n{ask}\r\x1b[K"), "at {columns}");
+            assert!(width(ask) < columns.into());
+        }
+    }
+
+    #[test]
+    fn what_was_typed_ahead_is_not_taken_for_leafing() {
+        let mut terminal = Text {
+            size: (60, 4),
+            typed: b"quit".iter().copied().collect(),
+            typed_ahead: true,
+            ..Text::default()
+        };
+        page("a\nb\nc\nd\ne\n", &mut terminal).unwrap();
+        assert_eq!(terminal.shown, b"a\nb\nc\nd\ne\n");
+        assert_eq!(terminal.typed.len(), 4);
     }
 
     #[test]

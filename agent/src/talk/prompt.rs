@@ -80,6 +80,9 @@ impl Prompt {
         terminal: &mut dyn Terminal,
         host: &mut Leaving<'_>,
     ) -> io::Result<()> {
+        if self.editor.is_some() {
+            terminal.hide_typing();
+        }
         tick(view);
         let screen = first(view, self.style(view, terminal));
         terminal.write_all(screen.text.as_bytes())?;

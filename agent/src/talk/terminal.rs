@@ -4,10 +4,16 @@ use std::io::{self, Read, Write};
 
 use crate::os::terminal;
 
-/// A terminal in its ordinary mode: reading gives whole lines. Tests have one of text.
+/// A terminal: in its ordinary mode reading gives whole lines. Tests have one of text.
 pub(crate) trait Terminal: Read + Write {
     /// Columns and rows, as they are now; zeros where they cannot be told.
     fn size(&self) -> (u16, u16);
+
+    /// Whether something was typed that nobody has read yet.
+    fn has_input(&self) -> bool;
+
+    /// From now on what is typed while nobody reads waits unseen. A terminal that cannot be set stays as it is.
+    fn hide_typing(&mut self);
 
     /// Asks, and gives one key, without Enter and without echo. The mode is as before when it returns.
     ///
@@ -23,6 +29,16 @@ pub(crate) struct Tty<'a>(pub(crate) &'a terminal::Terminal);
 impl Terminal for Tty<'_> {
     fn size(&self) -> (u16, u16) {
         self.0.size()
+    }
+
+    fn has_input(&self) -> bool {
+        self.0.has_input()
+    }
+
+    fn hide_typing(&mut self) {
+        if let Ok(settings) = self.0.settings() {
+            self.0.set(&settings.for_work());
+        }
     }
 
     fn key(&mut self, ask: &str) -> io::Result<u8> {

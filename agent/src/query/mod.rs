@@ -40,7 +40,7 @@ mod tests;
 pub(crate) use args::{COMMON, Typed};
 pub(crate) use command::{Argument, Command, Example, Flag, Kind, Need, find, stands_for_any};
 pub(crate) use error::Error;
-pub(crate) use filter::{WHERE, extent};
+pub(crate) use filter::{FIELDS, WHERE, extent};
 pub(crate) use first::first_screen;
 pub(crate) use view::View;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::near::nearest;
-use super::pattern::whole_or_payload;
+use super::pattern::{bare, whole_or_payload};
 use super::types::{Kind, Past, Types};
 use crate::heap::{Address, Block, Gap, Host, Names, Settings, Site, SiteId, Snapshot, Untold};
 use crate::report::{Capture, Object, Value};
@@ -196,14 +196,28 @@ impl<'a> View<'a> {
         gaps
     }
 
-    /// The names of the types in the heap and of what they own, for completion: heaviest first.
-    pub(crate) fn type_names(&mut self) -> Vec<String> {
+    /// The names of the types in the heap and of what they own, for completion, heaviest first: without paths, and with
+    /// them.
+    pub(crate) fn type_names(&mut self) -> (Vec<String>, Vec<String>) {
         let types = self.types();
         let named = types.kinds.iter().filter(|kind| kind.is_known());
-        let names = named.flat_map(|kind| whole_or_payload(&kind.name).skip(1));
-        let mut seen = std::collections::HashSet::new();
-        let bare = names.map(super::pattern::bare);
-        bare.filter(|name| seen.insert(name.clone())).collect()
+        let names: Vec<&str> = named
+            .flat_map(|kind| whole_or_payload(&kind.name))
+            .collect();
+        let names = || names.iter().copied();
+        let paths = names().filter(|name| name.contains("::"));
+        (unique(names().map(bare)), unique(paths.map(str::to_owned)))
+    }
+
+    /// What the rows of the last answer stand for, in a few words each.
+    pub(crate) fn rows_stand_for(&self) -> Vec<String> {
+        let name = |object: &Object| match object {
+            Object::Type(full) if full.is_empty() => "unknown".to_owned(),
+            Object::Type(full) => bare(full),
+            Object::Site(site) => format!("call stack {}", site.0),
+            Object::Block(address) => format!("block {address}"),
+        };
+        self.objects.iter().map(name).collect()
     }
 
     /// The block that a word means: `0x…`, also inside a block, or a numbered row.
@@ -264,6 +278,11 @@ fn figures<'k>(
 /// The age of a block as a value.
 pub(crate) fn age(snapshot: &Snapshot, block: &Block) -> Value {
     snapshot.age(block.birth).map_or(Value::None, Value::Span)
+}
+
+fn unique(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    names.filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// An address as it is typed: `0x…`.

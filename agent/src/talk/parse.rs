@@ -72,33 +72,42 @@ impl Word {
 /// so that `list HashMap<String, Session> > FILE` needs no quotation marks. They count at the beginning of a word alone,
 /// for the sake of `&'static str`.
 pub(super) fn split(line: &str) -> Result<Vec<Word>, Error> {
-    let mut words = Vec::new();
+    match split_open(line) {
+        (words, None) => Ok(words),
+        (_, Some(_)) => Err(Error::Quote),
+    }
+}
+
+/// The same of a line that is still being typed: its last word may lack the quotation mark that is given.
+pub(super) fn split_open(line: &str) -> (Vec<Word>, Option<char>) {
+    let mut words: Vec<Word> = Vec::new();
     let mut start = 0;
+    let mut open = None;
     loop {
         start += line[start..].len() - line[start..].trim_start().len();
         let rest = &line[start..];
         let Some(first) = rest.chars().next() else {
-            return Ok(words);
+            return (words, open);
         };
+        let condition = words.last().is_some_and(Word::takes_condition);
         let (text, taken, operator) = match first {
-            '"' | '\'' => {
-                let length = rest[1..].find(first).ok_or(Error::Quote)?;
-                (&rest[1..=length], length + 2, false)
-            }
+            '"' | '\'' => match rest[1..].find(first) {
+                Some(length) => (&rest[1..=length], length + 2, false),
+                None => {
+                    open = Some(first);
+                    (&rest[1..], rest.len(), false)
+                }
+            },
             '>' => {
                 let length = if rest.starts_with(">>") { 2 } else { 1 };
                 (&rest[..length], length, true)
             }
-            _ if condition_after_equals(rest) > 0 => {
-                let length = condition_after_equals(rest);
-                (&rest[..length], length, false)
-            }
-            _ if words.last().is_some_and(Word::takes_condition) => {
-                let length = extent(rest);
-                (&rest[..length], length, false)
-            }
             _ => {
-                let length = plain(rest);
+                let length = match condition_after_equals(rest) {
+                    Some(length) => length,
+                    None if condition => extent(rest),
+                    None => plain(rest),
+                };
                 (&rest[..length], length, false)
             }
         };
@@ -111,14 +120,10 @@ pub(super) fn split(line: &str) -> Result<Vec<Word>, Error> {
     }
 }
 
-/// How long the word is if it is `--where=` and a condition; zero if it is not.
-fn condition_after_equals(rest: &str) -> usize {
-    let condition = rest.strip_prefix(WHERE.name);
-    let condition = condition.and_then(|rest| rest.strip_prefix('='));
-    match condition {
-        Some(condition) => rest.len() - condition.len() + extent(condition),
-        None => 0,
-    }
+/// How long the word is if it is `--where=` and a condition.
+fn condition_after_equals(rest: &str) -> Option<usize> {
+    let condition = rest.strip_prefix(WHERE.name)?.strip_prefix('=')?;
+    Some(rest.len() - condition.len() + extent(condition))
 }
 
 /// How long the word is with which the line goes on.

@@ -88,7 +88,8 @@ impl Prompt {
         terminal.write_all(screen.text.as_bytes())?;
         terminal.flush()?;
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
-            words.types = guarded(|| view.type_names()).unwrap_or_default();
+            (words.types, words.paths) = guarded(|| view.type_names()).unwrap_or_default();
+            words.rows = view.rows_stand_for();
         }
         // Where it cannot be kept, the next look says that it has no peaks to compare with.
         let _kept = guarded(|| view.hand_on_peaks(host));
@@ -101,6 +102,9 @@ impl Prompt {
             };
             tick(view);
             let outcome = execute(&line, view, host, self.style(view, terminal));
+            if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
+                words.rows = view.rows_stand_for();
+            }
             self.show(&outcome.text, view.settings.paging, terminal)?;
         }
         Ok(())
@@ -206,6 +210,7 @@ fn editor(colour: bool) -> Option<Editor<Words, FileHistory>> {
         .behavior(Behavior::PreferTerm)
         .color_mode(colours)
         .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
         .max_history_size(HISTORY)
         .ok()?
         .history_ignore_space(true)

@@ -41,6 +41,8 @@ pub(crate) struct Column {
     pub(crate) title: &'static str,
     /// Whether it may be cut to fit the terminal (the one with the names).
     pub(crate) flexible: bool,
+    /// Whether what is too long goes on in the next line: prose, of which nothing may be lost.
+    pub(crate) wraps: bool,
     /// Whether it is left out where the terminal is too narrow for all; the last goes first.
     pub(crate) spare: bool,
 }
@@ -52,6 +54,7 @@ impl Column {
             key,
             title,
             flexible: false,
+            wraps: false,
             spare: false,
         }
     }
@@ -62,7 +65,16 @@ impl Column {
             key,
             title,
             flexible: true,
+            wraps: false,
             spare: false,
+        }
+    }
+
+    /// A column of prose, which goes on below where it is too long.
+    pub(crate) const fn prose(key: &'static str, title: &'static str) -> Self {
+        Column {
+            wraps: true,
+            ..Column::flexible(key, title)
         }
     }
 

@@ -1,6 +1,7 @@
 //! `count`: how many blocks there are of a type, and how many bytes.
 
-use super::subject::Subject;
+use super::filter::Filter;
+use super::subject::{Subject, none_found};
 use super::types::{Kind, Types, legend, share, type_value};
 use super::{Argument, Command, Error, Example, Kind as ArgumentKind, Need, Typed, View, WHERE};
 use crate::heap::{Block, Host};
@@ -65,12 +66,12 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         columns: COLUMNS.to_vec(),
         rows: shown.iter().map(row).collect(),
         // With a condition a row is not all of its type.
-        objects: match filter {
+        objects: match &filter {
             None => shown.iter().map(object).collect(),
             Some(_) => Vec::new(),
         },
         total: total(&kinds, whole),
-        notes: notes(shown, kinds.len()),
+        notes: notes(shown, kinds.len(), filter.as_ref()),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -127,11 +128,9 @@ fn total(kinds: &[Kind], (all_count, all_bytes): (u64, u64)) -> Vec<(&'static st
     ]
 }
 
-fn notes(shown: &[Kind], all: usize) -> Vec<String> {
+fn notes(shown: &[Kind], all: usize, filter: Option<&Filter>) -> Vec<String> {
     let mut notes = Vec::new();
-    if all == 0 {
-        notes.push("No block is so.".to_owned());
-    }
+    notes.extend(none_found(all as u64, filter));
     let left = all - shown.len();
     if left > 0 {
         let left = count(left as u64, "type");

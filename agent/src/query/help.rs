@@ -44,7 +44,7 @@ fn all() -> Report {
         command: COMMAND.name,
         columns: vec![
             Column::new("usage", "command"),
-            Column::flexible("summary", "answers"),
+            Column::prose("summary", "answers"),
             Column::new("name", ""),
             Column::new("aliases", ""),
         ],

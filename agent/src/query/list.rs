@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::filter::{self, Filter};
 use super::stack::{frames, id_value, label};
-use super::subject::Subject;
+use super::subject::{Subject, none_found};
 use super::types::{legend, type_value};
 use super::view::age;
 use super::{Argument, Command, Error, Example, Flag, Kind, Need, Typed, View, WHERE};
@@ -90,7 +90,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         rows: blocks.iter().zip(&named).map(row).collect(),
         objects: blocks.iter().map(|b| Object::Block(b.address)).collect(),
         total: total(all, bytes),
-        notes: notes(all, &blocks, &named),
+        notes: notes(&ask, all, &blocks, &named),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -160,11 +160,9 @@ fn row(view: &mut View<'_>, block: &Block, name: &TypeName, full: bool) -> Row {
     ])
 }
 
-fn notes(all: u64, shown: &[&Block], named: &[TypeName]) -> Vec<String> {
+fn notes(ask: &Ask, all: u64, shown: &[&Block], named: &[TypeName]) -> Vec<String> {
     let mut notes = Vec::new();
-    if all == 0 {
-        notes.push("No block is so.".to_owned());
-    }
+    notes.extend(none_found(all, ask.filter.as_ref()));
     let left = all - shown.len() as u64;
     if left > 0 {
         notes.push(format!(

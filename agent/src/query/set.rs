@@ -62,8 +62,8 @@ fn run(view: &mut View<'_>, typed: &Typed, host: &mut dyn Host) -> Result<Report
         columns: vec![
             Column::new("name", "setting"),
             Column::new("value", "is"),
-            Column::flexible("values", "takes"),
-            Column::flexible("help", "what it is"),
+            Column::new("values", "takes"),
+            Column::prose("help", "what it is"),
         ],
         rows: meant.iter().map(|setting| row(view, setting)).collect(),
         ..Report::default()

@@ -208,6 +208,12 @@ impl<'f> Sieve<'f> {
     }
 }
 
+/// A line for an answer that is empty, with the condition as it was understood.
+pub(crate) fn none_found(found: u64, filter: Option<&Filter>) -> Option<String> {
+    let condition = filter.map(|filter| format!(" for which this holds: {filter}"));
+    (found == 0).then(|| format!("No live block is there{}.", condition.unwrap_or_default()))
+}
+
 /// A word of a list: `String, Vec<u64>` is two types.
 fn separated(word: &str) -> &str {
     match word.strip_suffix(',') {

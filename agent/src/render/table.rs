@@ -172,17 +172,35 @@ impl Table {
         }
         let room = room - UNDER;
         let (mut start, mut taken) = (0, 0);
-        for (i, column) in self.columns.iter_mut().enumerate() {
-            column.width = column.natural.min(room);
+        for i in 0..self.columns.len() {
             let more = if i == start { 0 } else { BETWEEN };
-            if taken + more + column.width > room {
-                self.bands.push(start..i);
-                (start, taken) = (i, column.width);
-            } else {
-                taken += more + column.width;
+            let width = self.width_beside(i, room.saturating_sub(taken + more));
+            match width {
+                Some(width) => taken += more + width,
+                None => {
+                    self.bands.push(start..i);
+                    start = i;
+                    taken = self.width_beside(i, room).unwrap_or(room);
+                }
             }
+            self.columns[i].width = width.unwrap_or(taken);
         }
         self.bands.push(start..self.columns.len());
+    }
+
+    /// How wide a column is where there is so much room, if it fits. One with names takes less than it would, so that the
+    /// figures after it fit beside it.
+    fn width_beside(&self, i: usize, room: usize) -> Option<usize> {
+        let column = &self.columns[i];
+        if !column.column.flexible {
+            return (column.natural <= room).then_some(column.natural);
+        }
+        let after = self.columns[i + 1..].iter();
+        let figures = after.take_while(|after| !after.column.flexible);
+        let figures: usize = figures.map(|figure| BETWEEN + figure.natural).sum();
+        let left = room.checked_sub(figures).filter(|left| *left >= WANTED);
+        let width = column.natural.min(left.unwrap_or(room));
+        (width == column.natural || width >= WANTED).then_some(width)
     }
 
     fn needed(&self) -> usize {
@@ -280,7 +298,7 @@ fn line(n: usize, columns: &[Shown], cells: &[Vec<String>], indent: usize) -> St
 impl Shown {
     /// A cell in lines no wider than the column.
     fn fit(&self, cell: &str, whole: bool) -> Vec<String> {
-        match whole && self.column.flexible {
+        match (whole && self.column.flexible) || self.column.wraps {
             true => wrap_name(cell, self.width),
             false => vec![cut(cell, self.width)],
         }

@@ -148,18 +148,17 @@ To mend it: debug = 2
         };
         let expected = "\
 #         address     size
-         count
-   type
+         count  type
 1  0x7f1234567890  1.0 TiB
-   123,456,789
-   HashMap<String, de…sessions::Session>
+   123,456,789  HashMap<Str…ns::Session>
                    1.0 TiB
-   total
+                total
 ";
         assert_eq!(text(&report, PLAIN), expected);
         let whole = "\
-   HashMap<String, demo_server::
-   sessions::Session>
+   123,456,789  HashMap<String,
+                demo_server::sessions::
+                Session>
 ";
         let style = Style {
             whole: true,

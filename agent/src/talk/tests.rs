@@ -165,7 +165,10 @@ fn count_is_by_type_with_the_sum() {
     let answer = document(&["count --where size > 100"]);
     assert_eq!(answer["total"]["count"], 6);
     assert_eq!(answer["rows"][1]["bytes"], 256);
-    assert_eq!(shows(&["count --where size > 1g"]), "No block is so.\n");
+    assert_eq!(
+        shows(&["count --where size > 1g"]),
+        "No live block is there for which this holds: size > 1g.\n"
+    );
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(super) fn wrap_name(name: &str, columns: usize) -> Vec<String> {
             (at > fits / 2).then_some(at)
         });
         let (now, later) = rest.split_at(breaks.max().unwrap_or(fits));
-        lines.push(now.trim_end().to_owned());
+        lines.push(now.trim_end_matches(' ').to_owned());
         rest = later;
     }
     lines.push(rest.to_owned());

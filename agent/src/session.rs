@@ -3,6 +3,7 @@
 //! Before the stop everything is made ready that could wait for a lock (the line editor, the pipe, the allocator's own
 //! figures); from the stop on the agent allocates in its arena alone and calls nobody else's code.
 
+mod apart;
 mod clock;
 mod install;
 mod place;

@@ -1,7 +1,7 @@
 //! The traits that the live side implements: the bytes of object files, and acting on the program.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Settings;
 
@@ -9,6 +9,30 @@ use super::Settings;
 pub trait Files {
     /// The whole content of a file, for as long as the look lasts.
     fn open(&self, path: &Path) -> io::Result<&'static [u8]>;
+
+    /// Where else debug information may lie.
+    fn debug_places(&self) -> DebugPlaces {
+        DebugPlaces::default()
+    }
+}
+
+/// Where a machine keeps debug information apart from the programs it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DebugPlaces {
+    /// Folders with a folder `.build-id` in them, and the paths of programs below them.
+    pub roots: Vec<PathBuf>,
+    /// Folders in which `debuginfod`'s client keeps what it has brought, by build id.
+    pub caches: Vec<PathBuf>,
+}
+
+impl Default for DebugPlaces {
+    /// Where distributions put it.
+    fn default() -> Self {
+        DebugPlaces {
+            roots: vec!["/usr/lib/debug".into()],
+            caches: Vec::new(),
+        }
+    }
 }
 
 /// What a command can do beyond answering.

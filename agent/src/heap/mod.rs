@@ -16,7 +16,7 @@ mod snapshot;
 
 pub use block::{Address, Birth, Block};
 pub use gap::Gap;
-pub use live::{Files, Host, Request, Untold};
+pub use live::{DebugPlaces, Files, Host, Request, Untold};
 pub use mode::{Mode, NoMode};
 pub use module::Module;
 pub use name::{Confidence, Frame, Names, TypeName};

@@ -30,7 +30,7 @@ pub(super) fn chain(debug: &Debug, address: u64) -> Vec<Link> {
 }
 
 fn descend(debug: &Debug, function: Die, address: u64, links: &mut Vec<Link>) -> Option<()> {
-    let unit = &debug.unit(function.unit)?.unit;
+    let unit = debug.unit(function.unit)?;
     let mut raw = debug.note(unit.entries_raw(Some(UnitOffset(function.offset))))?;
     let own = debug.note(raw.read_abbreviation())??;
     debug.note(raw.skip_attributes(own.attributes()))?;
@@ -46,7 +46,7 @@ fn descend(debug: &Debug, function: Die, address: u64, links: &mut Vec<Link>) ->
             continue;
         }
         let block = debug.note(Block::read(&mut raw, abbreviation))?;
-        if debug.covers(unit, &block.bounds, address) {
+        if debug.covers(function.unit, &block.bounds, address) {
             if abbreviation.tag() == dw::DW_TAG_inlined_subroutine {
                 links.extend(block.link(debug, function));
             }

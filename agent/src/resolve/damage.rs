@@ -6,6 +6,7 @@ use super::chain::chain;
 use super::dwarf::Debug;
 use super::function::Functions;
 use super::object::{Object, ObjectError};
+use super::split::Splits;
 use super::types::Types;
 
 /// Enough to hold some units, little enough to damage often. In bytes.
@@ -16,11 +17,11 @@ fn damaged_debug_information_neither_panics_nor_hangs() {
     let bytes: &'static [u8] = fs::read(std::env::current_exe().unwrap()).unwrap().leak();
     let object = Object::parse(bytes).unwrap();
     let whole = |name: &str| object.section(name);
-    let addresses = addresses(&Debug::open(cut(whole)).unwrap().unwrap());
+    let addresses = addresses(&Debug::open(cut(whole), Splits::default()).unwrap().unwrap());
     assert!(!addresses.is_empty());
     let mut damaged = 0;
     for seed in 1..120 {
-        let Ok(Some(debug)) = Debug::open(spoilt(cut(whole), seed)) else {
+        let Ok(Some(debug)) = Debug::open(spoilt(cut(whole), seed), Splits::default()) else {
             continue;
         };
         use_all(&debug, &addresses);

@@ -1,7 +1,7 @@
 //! `resolve`: the debug information of one object file, read lazily: a unit is indexed when one of its addresses is asked for.
 //! Reads bytes, nothing else. Whatever is damaged is skipped and noted.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, Ref};
 use std::fmt;
 
 use gimli::{
@@ -13,6 +13,7 @@ use super::bounds::Bounds;
 use super::index::{Covered, Index};
 use super::lines::Lines;
 use super::object::ObjectError;
+use super::split::{Lost, Split, Splits};
 
 /// Bytes of a section.
 pub(super) type Slice = EndianSlice<'static, LittleEndian>;
@@ -22,7 +23,7 @@ pub(super) type Value = AttributeValue<Slice>;
 pub(super) type Entry = DebuggingInformationEntry<Slice>;
 
 /// The debug information of one object file.
-pub(super) struct Debug {
+pub(super) struct Debug<'a> {
     dwarf: Dwarf<Slice>,
     /// In order of their offsets.
     units: Vec<LazyUnit>,
@@ -31,7 +32,7 @@ pub(super) struct Debug {
     /// The same for the units it leaves out; found when it is first needed.
     unlisted: OnceCell<Vec<Covered<usize>>>,
     damaged: Cell<bool>,
-    split: Cell<bool>,
+    splits: Splits<'a>,
 }
 
 /// Where an entry stands: the number of its unit and its offset there.
@@ -50,30 +51,38 @@ struct LazyUnit {
 }
 
 /// A unit with what is known of it so far.
-pub(super) struct ParsedUnit {
-    pub(super) unit: Unit<Slice>,
+struct ParsedUnit {
+    /// As it stands in this file: perhaps a skeleton.
+    here: Unit<Slice>,
+    /// What the skeleton stands for.
+    split: OnceCell<Option<Split>>,
     index: OnceCell<Index>,
     lines: OnceCell<Lines>,
 }
 
-impl Debug {
+impl<'a> Debug<'a> {
     /// Finds the units; parses none of them. `None`: there is no debug information.
     pub(super) fn open(
         section: impl Fn(&str) -> Result<&'static [u8], ObjectError>,
+        splits: Splits<'a>,
     ) -> Result<Option<Self>, ObjectError> {
-        let load =
-            |id: SectionId| section(id.name()).map(|bytes| EndianSlice::new(bytes, LittleEndian));
+        let load = |id: SectionId| {
+            let bytes = match is_read(id) {
+                true => section(id.name())?,
+                false => &[],
+            };
+            Ok(EndianSlice::new(bytes, LittleEndian))
+        };
         let mut debug = Debug {
             dwarf: Dwarf::load(load)?,
             units: Vec::new(),
             listed: Vec::new(),
             unlisted: OnceCell::new(),
             damaged: Cell::new(false),
-            split: Cell::new(false),
+            splits,
         };
         debug.find_units();
-        debug.listed =
-            debug.read_aranges(&DebugAranges::new(section(".debug_aranges")?, LittleEndian));
+        debug.listed = debug.read_aranges(&debug.dwarf.debug_aranges);
         Ok((!debug.units.is_empty()).then_some(debug))
     }
 
@@ -143,10 +152,10 @@ impl Debug {
 
     fn ranges_of(&self, number: usize) -> Vec<Covered<usize>> {
         let mut found = Vec::new();
-        let Some(parsed) = self.unit(number) else {
+        let Some(parsed) = self.parsed(number) else {
             return found;
         };
-        if let Some(mut ranges) = self.note(self.dwarf.unit_ranges(&parsed.unit)) {
+        if let Some(mut ranges) = self.note(self.dwarf.unit_ranges(&parsed.here)) {
             while let Some(range) = self.note(ranges.next()).flatten() {
                 found.extend(Covered::new(range, number));
             }
@@ -154,16 +163,12 @@ impl Debug {
         found
     }
 
-    /// A unit, parsed.
-    pub(super) fn unit(&self, number: usize) -> Option<&ParsedUnit> {
+    fn parsed(&self, number: usize) -> Option<&ParsedUnit> {
         let lazy = self.units.get(number)?;
         let parse = || {
-            let unit = self.note(self.dwarf.unit(lazy.header))?;
-            if unit.dwo_id.is_some() {
-                self.split.set(true);
-            }
             Some(ParsedUnit {
-                unit,
+                here: self.note(self.dwarf.unit(lazy.header))?,
+                split: OnceCell::new(),
                 index: OnceCell::new(),
                 lines: OnceCell::new(),
             })
@@ -171,13 +176,36 @@ impl Debug {
         lazy.parsed.get_or_init(parse).as_ref()
     }
 
+    /// What a skeleton stands for. `None` for a unit that is whole, and for one that is lost.
+    fn split(&self, number: usize) -> Option<&Split> {
+        let parsed = self.parsed(number)?;
+        let find = || self.splits.find(&self.dwarf, &parsed.here);
+        parsed.here.dwo_id?;
+        parsed.split.get_or_init(find).as_ref()
+    }
+
+    /// A unit, parsed; a skeleton's from the file it is in.
+    pub(super) fn unit(&self, number: usize) -> Option<&Unit<Slice>> {
+        let here = &self.parsed(number)?.here;
+        match here.dwo_id {
+            Some(_) => self.split(number).map(|split| &split.unit),
+            None => Some(here),
+        }
+    }
+
+    /// The sections that a unit stands in.
+    fn sections_of(&self, number: usize) -> &Dwarf<Slice> {
+        let split = self.split(number);
+        split.map_or(&self.dwarf, |split| &split.dwarf)
+    }
+
     fn index(&self, number: usize) -> Option<&Index> {
-        let parsed = self.unit(number)?;
+        let unit = self.unit(number)?;
         let build = || {
-            self.note(Index::build(&self.dwarf, &parsed.unit))
+            self.note(Index::build(self.sections_of(number), unit))
                 .unwrap_or_default()
         };
-        Some(parsed.index.get_or_init(build))
+        Some(self.parsed(number)?.index.get_or_init(build))
     }
 
     /// The bodies of closures and async blocks of a unit that have this name: `{closure#0}`.
@@ -192,11 +220,11 @@ impl Debug {
             })
     }
 
-    /// The line table of a unit.
+    /// The line table of a unit. A skeleton keeps it.
     pub(super) fn lines(&self, number: usize) -> Option<&Lines> {
-        let parsed = self.unit(number)?;
+        let parsed = self.parsed(number)?;
         let build = || {
-            self.note(Lines::read(&self.dwarf, &parsed.unit))
+            self.note(Lines::read(&self.dwarf, &parsed.here))
                 .unwrap_or_default()
         };
         Some(parsed.lines.get_or_init(build))
@@ -210,7 +238,7 @@ impl Debug {
 
     /// An entry with its attributes.
     pub(super) fn entry(&self, die: Die) -> Option<Entry> {
-        self.note(self.unit(die.unit)?.unit.entry(UnitOffset(die.offset)))
+        self.note(self.unit(die.unit)?.entry(UnitOffset(die.offset)))
     }
 
     /// The direct children of an entry that have a certain tag.
@@ -219,7 +247,7 @@ impl Debug {
     }
 
     fn read_children(&self, die: Die, tag: gimli::DwTag) -> Option<Vec<Entry>> {
-        let unit = &self.unit(die.unit)?.unit;
+        let unit = self.unit(die.unit)?;
         let mut raw = self.note(unit.entries_raw(Some(UnitOffset(die.offset))))?;
         let own = self.note(raw.read_abbreviation())??;
         self.note(raw.skip_attributes(own.attributes()))?;
@@ -244,6 +272,12 @@ impl Debug {
                 offset: offset.0,
                 ..from
             }),
+            AttributeValue::DebugInfoRef(offset) if self.split(from.unit).is_some() => {
+                // Compilers keep such references within the unit.
+                let header = &self.unit(from.unit)?.header;
+                let offset = offset.to_unit_offset(header)?.0;
+                Some(Die { offset, ..from })
+            }
             AttributeValue::DebugInfoRef(offset) => {
                 let unit = self.unit_at(offset.0)?;
                 let offset = offset.0.checked_sub(self.units.get(unit)?.start)?;
@@ -262,7 +296,8 @@ impl Debug {
 
     /// The text of an attribute.
     pub(super) fn text(&self, unit: usize, value: Value) -> Option<&'static str> {
-        let bytes = self.note(self.dwarf.attr_string(&self.unit(unit)?.unit, value))?;
+        let text = self.sections_of(unit).attr_string(self.unit(unit)?, value);
+        let bytes = self.note(text)?;
         std::str::from_utf8(bytes.slice()).ok()
     }
 
@@ -272,8 +307,9 @@ impl Debug {
     }
 
     /// Whether an entry's code covers an address.
-    pub(super) fn covers(&self, unit: &Unit<Slice>, bounds: &Bounds, address: u64) -> bool {
-        bounds.covers(&self.dwarf, unit, address)
+    pub(super) fn covers(&self, number: usize, bounds: &Bounds, address: u64) -> bool {
+        let unit = self.unit(number);
+        unit.is_some_and(|unit| bounds.covers(self.sections_of(number), unit, address))
     }
 
     /// The first addresses of all functions, in no order.
@@ -290,19 +326,26 @@ impl Debug {
         self.damaged.get()
     }
 
-    /// Some of the debug information is in files of its own.
-    pub(super) fn is_split(&self) -> bool {
-        self.split.get()
+    /// Why units in files of their own were not found, if some were not.
+    pub(super) fn lost(&self) -> Option<Ref<'_, Lost>> {
+        self.splits.lost()
     }
 
     /// Whether functions are described and types are not, as far as units have been indexed.
     pub(super) fn lacks_types(&self) -> bool {
-        let parsed = self
-            .units
-            .iter()
-            .filter_map(|unit| unit.parsed.get()?.as_ref());
-        let mut indexed = parsed.filter_map(|unit| unit.index.get()).peekable();
+        let mut indexed = self.indexed().peekable();
         indexed.peek().is_some() && !indexed.any(Index::has_types)
+    }
+
+    /// Whether a unit is described by no more than its line table, as far as units have been indexed.
+    pub(super) fn lacks_paths(&self) -> bool {
+        self.indexed().any(|index| !index.has_paths())
+    }
+
+    fn indexed(&self) -> impl Iterator<Item = &Index> {
+        let parsed = self.units.iter();
+        let parsed = parsed.filter_map(|unit| unit.parsed.get()?.as_ref());
+        parsed.filter_map(|unit| unit.index.get())
     }
 
     /// What is left of a result, the error noted.
@@ -311,12 +354,23 @@ impl Debug {
     }
 }
 
-impl fmt::Debug for Debug {
+impl fmt::Debug for Debug<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Debug")
             .field("units", &self.units.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether anything of a section is read here: those that are not need not be decompressed.
+pub(super) fn is_read(id: SectionId) -> bool {
+    !matches!(
+        id,
+        SectionId::DebugMacinfo
+            | SectionId::DebugMacro
+            | SectionId::DebugTypes
+            | SectionId::DebugNames
+    )
 }
 
 /// The number of a file in its unit's line table.

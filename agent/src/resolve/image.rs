@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::chain::{Link, chain};
@@ -9,50 +10,89 @@ use super::closures;
 use super::dwarf::Debug;
 use super::function::{Function, Functions};
 use super::infer::Merged;
-use super::missing::Missing;
-use super::object::Object;
+use super::missing::{self, Missing};
+use super::object::{Object, ObjectError};
+use super::paths::is_within;
+use super::separate;
+use super::split::Splits;
 use super::symbols;
 use super::types::{Types, join};
+use crate::heap::{Files, Gap, Module};
 
 /// An object file. Addresses are in its own numbering.
 #[derive(Debug, Default)]
-pub(super) struct Image {
+pub(super) struct Image<'a> {
     object: Option<Object>,
-    debug: Option<Debug>,
-    missing: Option<Missing>,
+    /// The file with its debug information, where that is apart. Its addresses are the same; its code is left out.
+    apart: Option<Object>,
+    debug: Option<Debug<'a>>,
+    missing: Vec<Missing>,
     functions: Functions,
     types: Types,
     known: RefCell<HashMap<u64, Rc<[Rc<Function>]>>>,
+    /// A function of the program's own that has a symbol and no description.
+    undescribed: RefCell<Option<String>>,
 }
 
 /// A file and a line in it.
 pub(super) type Place = (Rc<str>, u32);
 
-impl Image {
-    /// Reads what a file is made of.
-    pub(super) fn open(bytes: &'static [u8]) -> Self {
-        let object = match Object::parse(bytes) {
+impl<'a> Image<'a> {
+    /// Reads what the file of a module is made of, and finds its debug information where it is apart.
+    pub(super) fn open(module: &Module, files: &'a dyn Files) -> Self {
+        let bytes = files.open(&module.path).map_err(Missing::File);
+        let parsed = bytes.and_then(|bytes| Object::parse(bytes).map_err(Missing::Object));
+        let object = match parsed {
             Ok(object) => object,
-            Err(error) => return Image::lacking(Missing::Object(error)),
+            Err(missing) => {
+                return Image {
+                    missing: vec![missing],
+                    ..Image::default()
+                };
+            }
         };
-        let (debug, missing) = match Debug::open(|name| object.section(name)) {
-            Ok(Some(debug)) => (Some(debug), None),
-            Ok(None) if object.is_stripped() => (None, Some(Missing::Symbols)),
-            Ok(None) => (None, Some(Missing::Debug)),
-            Err(error) => (None, Some(Missing::Object(error))),
+        let splits = Splits::new(files, vec![PathBuf::from(&module.name)]);
+        let own = Debug::open(|name| object.section(name), splits);
+        let mut image = match own {
+            Ok(Some(debug)) => Image {
+                debug: Some(debug),
+                ..Image::default()
+            },
+            own => Image::apart(&object, module, files, own.err()),
         };
-        Image {
-            object: Some(object),
-            debug,
-            missing,
-            ..Image::default()
-        }
+        let described = image.apart.as_ref().unwrap_or(&object);
+        image
+            .missing
+            .extend(described.shared().map(Missing::Shared));
+        image.object = Some(object);
+        image
     }
 
-    /// One of which nothing can be known.
-    pub(super) fn lacking(missing: Missing) -> Self {
+    /// One whose own file has no debug information, perhaps since it is damaged.
+    fn apart(
+        object: &Object,
+        module: &Module,
+        files: &'a dyn Files,
+        damage: Option<ObjectError>,
+    ) -> Self {
+        let missing = match separate::find(object, module, files) {
+            Ok(Some(found)) => {
+                return Image {
+                    apart: Some(found.object),
+                    debug: Some(found.debug),
+                    ..Image::default()
+                };
+            }
+            Ok(None) => None,
+            Err(missing) => Some(missing),
+        };
+        let own = damage.map(Missing::Object).or(missing);
+        let own = own.unwrap_or_else(|| match object.is_stripped() {
+            true => Missing::Symbols(object.build_id().map(<[u8]>::to_vec)),
+            false => Missing::Debug,
+        });
         Image {
-            missing: Some(missing),
+            missing: vec![own],
             ..Image::default()
         }
     }
@@ -69,6 +109,7 @@ impl Image {
         let mut found = described.unwrap_or_default();
         if found.is_empty() {
             found.extend(self.by_symbol(address));
+            self.note_undescribed(&found);
         }
         let found: Rc<[_]> = found.into();
         self.known.borrow_mut().insert(address, found.clone());
@@ -96,8 +137,26 @@ impl Image {
     }
 
     fn by_symbol(&self, address: u64) -> Option<Rc<Function>> {
-        let symbol = self.object.as_ref()?.function_at(address)?;
+        let symbol = self.with_symbols()?.function_at(address)?;
         Some(Rc::new(symbols::function(symbol)))
+    }
+
+    /// Remembers code of Rust's that nobody described, although code of other units is. The allocator's shims never are.
+    fn note_undescribed(&self, found: &[Rc<Function>]) {
+        let Some(function) = found.first().filter(|_| self.debug.is_some()) else {
+            return;
+        };
+        if function.path.contains("::") && !is_within(&function.path, "__rustc") {
+            let mut known = self.undescribed.borrow_mut();
+            known.get_or_insert_with(|| function.path.clone());
+        }
+    }
+
+    /// The file whose symbols are to be believed: a stripped one has only what the dynamic linker needs.
+    fn with_symbols(&self) -> Option<&Object> {
+        let object = self.object.as_ref()?;
+        let apart = self.apart.as_ref().filter(|_| object.is_stripped());
+        Some(apart.filter(|apart| !apart.is_stripped()).unwrap_or(object))
     }
 
     /// Whether the function at an address was merged with others.
@@ -110,8 +169,7 @@ impl Image {
             return Merged::No;
         }
         let shared = self
-            .object
-            .as_ref()
+            .with_symbols()
             .is_some_and(|object| object.is_shared(address));
         if shared { Merged::Yes } else { Merged::Perhaps }
     }
@@ -132,23 +190,26 @@ impl Image {
         self.object.as_ref()?.call_target(return_address)
     }
 
-    /// What the file lacks, as far as it has shown.
-    pub(super) fn missing(&self) -> Vec<&Missing> {
-        let debug = self.debug.as_ref();
-        let has = |lack: fn(&Debug) -> bool| debug.is_some_and(lack);
-        let shown = [
-            (has(Debug::is_split), &Missing::Split),
-            (
-                has(Debug::lacks_types) && !has(Debug::is_split),
-                &Missing::Types,
-            ),
-            (has(Debug::is_damaged), &Missing::Damaged),
-        ];
-        let shown = shown
-            .into_iter()
-            .filter(|(is, _)| *is)
-            .map(|(_, missing)| missing);
-        self.missing.iter().chain(shown).collect()
+    /// What the file lacks, as far as it has shown; the module goes by this name.
+    pub(super) fn gaps(&self, module: &str) -> Vec<Gap> {
+        let mut gaps: Vec<_> = self.missing.iter().map(|one| one.gap(module)).collect();
+        let Some(debug) = &self.debug else {
+            return gaps;
+        };
+        let lost = debug.lost();
+        if let Some(lost) = &lost {
+            gaps.push(missing::of_split(lost, module));
+        } else if debug.lacks_types() && debug.lacks_paths() {
+            gaps.push(Missing::Lines.gap(module));
+        } else if let Some(path) = &*self.undescribed.borrow() {
+            gaps.push(Missing::Description(path.clone()).gap(module));
+        } else if debug.lacks_types() {
+            gaps.push(Missing::Types.gap(module));
+        }
+        if debug.is_damaged() {
+            gaps.push(Missing::Damaged.gap(module));
+        }
+        gaps
     }
 }
 
@@ -211,6 +272,9 @@ fn module_of(file: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -228,11 +292,28 @@ mod tests {
         assert_eq!(module_of("main.c"), None);
     }
 
+    /// A file that is everywhere.
+    struct Everywhere(&'static [u8]);
+
+    impl Files for Everywhere {
+        fn open(&self, _: &Path) -> io::Result<&'static [u8]> {
+            Ok(self.0)
+        }
+    }
+
     #[test]
     fn what_is_no_object_file_is_a_gap_and_nothing_more() {
+        let module = Module {
+            path: "/srv/demo".into(),
+            name: "/srv/demo".into(),
+            start: 0,
+            end: 1 << 20,
+            bias: 0,
+        };
         for bytes in [&b""[..], b"\x7fELF", b"\x7fELF\x02\x01\x01", &[0xff; 4096]] {
-            let image = Image::open(bytes);
-            assert_eq!(image.missing().len(), 1);
+            let files = Everywhere(bytes);
+            let image = Image::open(&module, &files);
+            assert_eq!(image.gaps("demo").len(), 1);
             assert!(image.functions_at(0x1000).is_empty());
             assert_eq!(image.call_target(0x1000), None);
         }

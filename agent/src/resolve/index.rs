@@ -13,6 +13,7 @@ pub(super) struct Index {
     /// (entry, the entry that encloses it) for namespaces, types and functions, in order of entries.
     parents: Vec<(u32, u32)>,
     types: bool,
+    paths: bool,
     /// Bodies of closures and async blocks, by their last name.
     bodies: Vec<(u32, &'static [u8])>,
     /// How many variables and parameters have a place, and how many of these one that changes.
@@ -64,6 +65,7 @@ impl Index {
                 let parent = enclosing.enter(depth, offset);
                 index.parents.extend(parent.map(|parent| (offset, parent)));
                 index.types |= tag == dw::DW_TAG_structure_type;
+                index.paths |= tag == dw::DW_TAG_namespace;
                 if tag == dw::DW_TAG_subprogram {
                     index.add_function(dwarf, unit, &mut raw, abbreviation, offset)?;
                     continue;
@@ -144,6 +146,11 @@ impl Index {
             .binary_search_by_key(&entry, |(child, _)| *child)
             .ok()?;
         self.parents.get(at).map(|(_, parent)| *parent as usize)
+    }
+
+    /// Whether it says where functions stand: line tables alone do not.
+    pub(super) fn has_paths(&self) -> bool {
+        self.paths
     }
 
     /// Whether it describes any type.

@@ -29,8 +29,10 @@ mod name;
 mod object;
 mod owner;
 mod paths;
+mod separate;
 mod shorten;
 mod sizes;
+mod split;
 mod symbols;
 mod types;
 
@@ -42,7 +44,6 @@ use std::rc::Rc;
 use function::Function;
 use image::Image;
 use infer::{Call, Merged, Stack};
-use missing::Missing;
 use name::Writer;
 use owner::Owner;
 use shorten::Shortener;
@@ -54,7 +55,7 @@ pub struct Resolver<'a> {
     files: &'a dyn Files,
     modules: Vec<Module>,
     /// Each module's object file; modules of one file share it.
-    images: Vec<Rc<OnceCell<Image>>>,
+    images: Vec<Rc<OnceCell<Image<'a>>>>,
     types: HashMap<(SiteId, u64, u64), TypeName>,
     /// Equal types are equal names, shortened alike.
     names: HashMap<(Owner, Confidence), TypeName>,
@@ -73,7 +74,7 @@ const LEVELS: usize = 24;
 impl<'a> Resolver<'a> {
     /// For the program made up of these modules. Opens nothing yet.
     pub fn new(modules: Vec<Module>, files: &'a dyn Files) -> Resolver<'a> {
-        let mut by_path: HashMap<_, Rc<OnceCell<Image>>> = HashMap::new();
+        let mut by_path: HashMap<_, Rc<OnceCell<Image<'a>>>> = HashMap::new();
         let images = modules.iter().map(|module| {
             by_path
                 .entry(module.path.clone())
@@ -94,16 +95,13 @@ impl<'a> Resolver<'a> {
     }
 
     /// The number of the module that an address of the process lies in, its object file, and the address there.
-    fn locate(&self, address: u64) -> Option<(usize, &Image, u64)> {
+    fn locate(&self, address: u64) -> Option<(usize, &Image<'a>, u64)> {
         let number = self
             .modules
             .iter()
             .position(|module| module.contains(address))?;
         let module = self.modules.get(number)?;
-        let open = || match self.files.open(&module.path) {
-            Ok(bytes) => Image::open(bytes),
-            Err(error) => Image::lacking(Missing::File(error)),
-        };
+        let open = || Image::open(module, self.files);
         let image = self.images.get(number)?.get_or_init(open);
         Some((number, image, module.to_file(address)))
     }
@@ -249,16 +247,11 @@ impl Names for Resolver<'_> {
     }
 
     fn gaps(&self) -> Vec<Gap> {
-        let lacks = self.wanting.iter().flat_map(|number| {
-            let (module, image) = (self.modules.get(*number), self.images.get(*number));
-            let missing = image
-                .and_then(|image| image.get())
-                .map(Image::missing)
-                .unwrap_or_default();
-            missing
-                .into_iter()
-                .filter_map(move |missing| Some(missing.gap(&module?.name)))
+        let lacks = self.wanting.iter().filter_map(|number| {
+            let image = self.images.get(*number)?.get()?;
+            Some(image.gaps(&self.modules.get(*number)?.name))
         });
+        let lacks = lacks.flatten();
         lacks.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

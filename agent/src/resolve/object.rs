@@ -123,6 +123,29 @@ impl Object {
         self.file.symbols().next().is_none()
     }
 
+    /// What the linker called this build.
+    pub(super) fn build_id(&self) -> Option<&'static [u8]> {
+        self.file.build_id().ok().flatten()
+    }
+
+    /// What tells this build from others.
+    pub(super) fn identity(&self) -> Identity {
+        let id = self.build_id();
+        id.map_or(Identity::None, |id| Identity::Build(id.to_vec()))
+    }
+
+    /// The name of the file that has the debug information, and that file's checksum.
+    pub(super) fn debug_link(&self) -> Option<(&'static str, u32)> {
+        let (name, checksum) = self.file.gnu_debuglink().ok().flatten()?;
+        Some((std::str::from_utf8(name).ok()?, checksum))
+    }
+
+    /// The name of the file that has what the debug information of several programs has in common.
+    pub(super) fn shared(&self) -> Option<String> {
+        let (name, _) = self.file.gnu_debugaltlink().ok().flatten()?;
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+
     /// Where the `call rel32` that returns to this address leads, if one stands there.
     pub(super) fn call_target(&self, return_address: u64) -> Option<u64> {
         const LENGTH: u64 = 5;
@@ -134,6 +157,17 @@ impl Object {
         };
         Some(return_address.wrapping_add_signed(i32::from_le_bytes(distance).into()))
     }
+}
+
+/// What tells one build from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// The build id that the linker made.
+    Build(Vec<u8>),
+    /// The checksum of the whole file.
+    Checksum(u32),
+    /// Nothing does.
+    None,
 }
 
 impl fmt::Debug for Object {

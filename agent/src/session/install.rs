@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::{io, thread};
 
+use super::apart;
 use super::clock::Clock;
 use super::{Looks, serve};
 use crate::heap::{Gap, Settings};
 use crate::os::quit::{self, Before};
 use crate::os::shared::Shared;
-use crate::os::{look, process, stop};
+use crate::os::{files, look, process, stop};
 use crate::track::{self, arena};
 
 /// A handle on the agent. Cheap to copy; dropping it does nothing.
@@ -59,6 +60,7 @@ fn start() -> Result<(), Refusal> {
     prepare_to_stop().map_err(|error| Refusal::System("the signal that stops threads", error))?;
     quiet_panics_in_the_clone();
     let history = history_file();
+    files::look_in(apart::places());
     spawn(history, kept).map_err(|error| Refusal::System("the agent's thread", error))?;
     quit::install().map_err(|error| Refusal::System("the handler of SIGQUIT", error))
 }

@@ -5,15 +5,21 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use object::{Object, ObjectSymbol, SymbolKind};
-use sigheap::internals::{Address, Confidence, Files, Gap, Module, Names, Resolver, Site, SiteId};
+use sigheap::internals::{
+    Address, Confidence, DebugPlaces, Files, Gap, Module, Names, Resolver, Site, SiteId,
+};
 
 /// Object files read whole, and where debug information may lie apart.
 #[derive(Default)]
-pub(crate) struct Disk;
+pub(crate) struct Disk(pub(crate) DebugPlaces);
 
 impl Files for Disk {
     fn open(&self, path: &Path) -> io::Result<&'static [u8]> {
         Ok(fs::read(path)?.leak())
+    }
+
+    fn debug_places(&self) -> DebugPlaces {
+        self.0.clone()
     }
 }
 
@@ -21,13 +27,13 @@ impl Files for Disk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     symbol: String,
-    pub(crate) offset: u64,
+    offset: u64,
 }
 
 /// All answers about one build.
 pub(crate) struct Answers {
     /// For each place the frames, and the types of blocks of some sizes allocated there.
-    pub(crate) all: Vec<(Place, Vec<String>)>,
+    all: Vec<(Place, Vec<String>)>,
     pub(crate) gaps: Vec<Gap>,
 }
 
@@ -76,6 +82,17 @@ impl Answers {
         Answers { all, gaps }
     }
 
+    /// What the gaps say, as one text.
+    pub(crate) fn complaint(&self) -> String {
+        format!("{:?}", self.gaps)
+    }
+
+    /// How many places are described by debug information, and not by a symbol alone.
+    pub(crate) fn described(&self) -> usize {
+        let said = self.all.iter().map(|(_, said)| &said[0]);
+        said.filter(|line| line.contains(".rs:")).count()
+    }
+
     /// How many blocks' types it named.
     pub(crate) fn named(&self) -> usize {
         let said = self.all.iter().flat_map(|(_, said)| said);
@@ -87,8 +104,9 @@ impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} places, {} types, gaps {:#?}",
+            "{} places of which {} are described, {} types, gaps {:#?}",
             self.all.len(),
+            self.described(),
             self.named(),
             self.gaps
         )
@@ -115,7 +133,7 @@ fn module(program: &Path) -> Module {
     }
 }
 
-/// Every 32nd byte of the functions that were compiled for the sample, with its address.
+/// Places throughout the functions that were compiled for the sample, with their addresses.
 fn places(program: &Path) -> Vec<(Place, u64)> {
     let bytes = fs::read(program).unwrap();
     let object = object::File::parse(&*bytes).unwrap();
@@ -125,14 +143,18 @@ fn places(program: &Path) -> Vec<(Place, u64)> {
         .filter(|symbol| symbol.name().is_ok_and(|name| name.contains("sample")))
         .collect();
     functions.sort_by_key(|symbol| (symbol.name().unwrap(), symbol.address()));
+    let all: u64 = functions.iter().map(|symbol| symbol.size()).sum();
+    let step = (all / PLACES).max(1) as usize;
     let each = functions.iter().flat_map(|symbol| {
         let place = |offset| Place {
             symbol: symbol.name().unwrap().into(),
             offset,
         };
-        (0..symbol.size())
-            .step_by(32)
-            .map(move |offset| (place(offset), symbol.address() + offset))
+        let offsets = (0..symbol.size()).step_by(step);
+        offsets.map(move |offset| (place(offset), symbol.address() + offset))
     });
     each.collect()
 }
+
+/// How many places are asked about, or so.
+const PLACES: u64 = 1000;

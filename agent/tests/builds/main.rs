@@ -5,3 +5,6 @@
 mod answers;
 mod compressed;
 mod make;
+mod partial;
+mod separate;
+mod split;

@@ -24,12 +24,13 @@ const COMMANDS: &[(&str, &str)] = &[
     ("diff here --all", "diff"),
     ("sites", "sites"),
     ("sites CacheEntity", "sites"),
+    ("track", "track"),
 ];
 
 /// What `help` lists.
 const NAMES: &[&str] = &[
-    "help", "info", "top", "list", "growth", "mark", "diff", "sites", "where", "continue", "quit",
-    "abort",
+    "help", "info", "top", "list", "growth", "mark", "diff", "sites", "where", "track", "continue",
+    "quit", "abort",
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::heap::{
-    Block, Files, Gap, MemorySplit, Module, Site, SiteId, Snapshot, Thread, Tracking,
+    Block, Files, Gap, MemorySplit, Mode, Module, Rate, Site, SiteId, Snapshot, Thread, Tracking,
 };
 use crate::track;
 
@@ -49,6 +49,7 @@ pub(crate) fn heap(
     let mut blocks: Vec<Block> = Vec::new();
     track::for_each_block(|block| blocks.push(block));
     blocks.sort_unstable_by_key(|block| block.address);
+    let tracking = tracking(&mut blocks, frozen.taken_ns);
     let program = program(frozen.pid);
     let mappings = mappings(frozen.pid);
     let (modules, mut gaps): (Vec<Module>, Vec<Gap>) = maps::modules(&mappings, &program, files);
@@ -57,7 +58,7 @@ pub(crate) fn heap(
     let memory = memory(
         &mappings,
         &frozen.stack_pointers,
-        &blocks,
+        blocks.iter().map(|block| block.size).sum::<u64>() + tracking.unknown_bytes,
         frozen.allocator_free,
     );
     Snapshot {
@@ -73,7 +74,7 @@ pub(crate) fn heap(
         modules,
         threads: frozen.threads,
         memory,
-        tracking: tracking(),
+        tracking,
         gaps,
         hints: frozen.hints,
     }
@@ -102,30 +103,45 @@ fn sites(ids: impl Iterator<Item = SiteId>) -> HashMap<SiteId, Site> {
         .collect()
 }
 
-fn memory(
-    mappings: &[maps::Mapping],
-    stacks: &[u64],
-    blocks: &[Block],
-    free: Option<u64>,
-) -> MemorySplit {
+fn memory(mappings: &[maps::Mapping], stacks: &[u64], live: u64, free: Option<u64>) -> MemorySplit {
     let mut own = Vec::new();
     track::for_each_own_range(|range| own.push((range.start, range.end)));
     let mut split = maps::split(mappings, &own, stacks);
-    split.live = blocks.iter().map(|block| block.size).sum();
+    split.live = live;
     split.free = free;
     let explained = split.live + free.unwrap_or(0) + split.own + split.stacks + split.files;
     split.unexplained = split.resident.saturating_sub(explained);
     split
 }
 
-fn tracking() -> Tracking {
+/// How the tracker stands. Where every live block turns out to have a record, none stands for another.
+fn tracking(blocks: &mut [Block], taken_ns: u64) -> Tracking {
     let stats = track::stats();
+    let period = track::period();
+    if stats.unknown_blocks == 0 {
+        blocks.iter_mut().for_each(|one| one.rate = Rate::WHOLE);
+    }
+    let mode_for = Duration::from_nanos(taken_ns.saturating_sub(period.since_ns));
+    let spent = |before, is_now| {
+        Duration::from_nanos(before) + if is_now { mode_for } else { Duration::ZERO }
+    };
+    let picked = |block: &&Block| block.rate != Rate::WHOLE;
     Tracking {
         present: track::present(),
+        mode: period.mode,
+        mode_for: (period.since_ns != 0).then_some(mode_for),
+        off_for: spent(period.off_ns, period.mode == Mode::Off),
+        sampled_for: spent(period.sampled_ns, matches!(period.mode, Mode::Sampled(_))),
+        sample: blocks.iter().filter(picked).count() as u64,
+        unknown_blocks: stats.unknown_blocks,
+        unknown_bytes: stats.unknown_bytes,
         sites: stats.sites,
         sites_used_permille: stats.sites_used_permille,
         without_stack: stats.without_stack,
         unrecorded: stats.unrecorded,
+        crowded: stats.crowded,
+        records_bytes: stats.records_bytes,
+        sites_bytes: stats.sites_bytes,
     }
 }
 

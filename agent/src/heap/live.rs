@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Settings;
+use super::{Mode, Settings};
 
 /// The bytes of object files.
 pub trait Files {
@@ -67,6 +67,8 @@ pub enum Request {
     Abort,
     /// Remember these settings of the prompt for the looks to come.
     Remember(Settings),
+    /// Record so much of what is allocated from now on.
+    Track(Mode),
 }
 
 impl Request {
@@ -74,7 +76,7 @@ impl Request {
     pub fn leaves(&self) -> bool {
         match self {
             Request::Continue | Request::Quit(_) | Request::Abort => true,
-            Request::Remember(_) => false,
+            Request::Remember(_) | Request::Track(_) => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Birth, Block, Gap, Module, Site, SiteId};
+use super::{Birth, Block, Gap, Mode, Module, Site, SiteId};
 
 /// The heap of a process at one moment.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub struct Thread {
 pub struct MemorySplit {
     /// Resident set size of the process.
     pub resident: u64,
-    /// Live Rust blocks, as asked for.
+    /// Live Rust blocks, as asked for, those without a record included.
     pub live: u64,
     /// Free memory that the allocator keeps, if it could be asked.
     pub free: Option<u64>,
@@ -89,6 +89,21 @@ pub struct MemorySplit {
 pub struct Tracking {
     /// Whether the program allocates through `sigheap::Heap` at all.
     pub present: bool,
+    /// How much is recorded.
+    pub mode: Mode,
+    /// For how long before the stop; none since the program's first allocation.
+    pub mode_for: Option<Duration>,
+    /// How long nothing was recorded, of the time that may still matter: what was not recorded before it is known to
+    /// have died.
+    pub off_for: Duration,
+    /// The same of the time that a sample was recorded.
+    pub sampled_for: Duration,
+    /// Recorded blocks that stand for others: [`Block::rate`].
+    pub sample: u64,
+    /// Live blocks without a record, exactly.
+    pub unknown_blocks: u64,
+    /// Bytes of those, as asked for.
+    pub unknown_bytes: u64,
     /// Distinct call stacks kept.
     pub sites: u64,
     /// Share of the sites' room in use, in thousandths.
@@ -97,4 +112,10 @@ pub struct Tracking {
     pub without_stack: u64,
     /// Blocks that could not be recorded at all for want of memory, ever.
     pub unrecorded: u64,
+    /// Records lost because the allocator puts blocks closer together than they can be told apart, ever.
+    pub crowded: u64,
+    /// Bytes of memory that the records of blocks take.
+    pub records_bytes: u64,
+    /// Bytes of memory that the call stacks take.
+    pub sites_bytes: u64,
 }

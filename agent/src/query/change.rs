@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::types::{Kind, Past, legend, type_value};
+use super::types::{Kind, Past, legend, sample_column, sample_value, type_value};
 use super::{Error, Flag, Typed, View};
 use crate::heap::Gap;
 use crate::report::{Column, Object, Report, Row, Value, count};
@@ -122,15 +122,18 @@ impl Ask {
     }
 }
 
-/// The columns of changes.
-pub(crate) static COLUMNS: [Column; 6] = [
-    Column::flexible("type", "type"),
-    Column::new("confidence", "~"),
-    Column::new("delta_count", "count +/-"),
-    Column::new("count", "count"),
-    Column::new("delta_bytes", "bytes +/-"),
-    Column::new("bytes", "bytes"),
-];
+/// The columns of changes; the figures of the later moment may be estimates.
+pub(crate) fn columns(sample: u64) -> Vec<Column> {
+    vec![
+        Column::flexible("type", "type"),
+        Column::new("confidence", "~"),
+        Column::new("delta_count", "count +/-"),
+        Column::new("count", "count"),
+        Column::new("delta_bytes", "bytes +/-"),
+        Column::new("bytes", "bytes"),
+        sample_column(sample),
+    ]
+}
 
 /// The changes as a command's answer: those that grew, or all. `since` ends the sentence about them: `look 2`.
 pub(crate) fn report(
@@ -150,7 +153,7 @@ pub(crate) fn report(
             0 => format!("Nothing grew {since}."),
             _ => capitalised(since) + ":",
         }],
-        columns: COLUMNS.to_vec(),
+        columns: columns(changes.iter().map(|change| change.kind.sample).sum()),
         rows: shown.iter().map(|change| row(change, ask.full)).collect(),
         objects: shown.iter().map(object).collect(),
         total: total(changes),
@@ -173,6 +176,7 @@ fn row(change: &Change, full: bool) -> Row {
         Value::Count(change.kind.count),
         Value::DeltaBytes(change.bytes),
         Value::Bytes(change.kind.bytes),
+        sample_value(change.kind.sample),
     ])
 }
 
@@ -224,6 +228,22 @@ pub(crate) fn gaps<'p>(
             gaps.push(Gap::new(
                 format!("types of {} counted by {whose}", Value::Bytes(past.lost)),
                 "their call stacks cannot be told any more",
+            ));
+        }
+        if past.sample > 0 {
+            let sample = count(past.sample, "recorded block");
+            gaps.push(Gap::new(
+                format!("exact counts of {whose}"),
+                format!("tracking was sampled, and some of them are estimates from {sample}"),
+            ));
+        }
+        if past.unknown > 0 {
+            gaps.push(Gap::new(
+                format!(
+                    "{} that lived at {whose} without a record",
+                    Value::Bytes(past.unknown)
+                ),
+                "what realloc has moved since has a record now, and looks as if it were new",
             ));
         }
         if past.folded {

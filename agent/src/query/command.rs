@@ -1,6 +1,7 @@
 //! What a command declares about itself, and how one is found by what was typed.
 
 use super::near::nearest;
+use super::track::is_whole;
 use super::{COMMANDS, Error, Typed, View};
 use crate::heap::Host;
 use crate::report::Report;
@@ -57,7 +58,7 @@ impl Command {
     /// Answers, if what it needs is there.
     ///
     /// # Errors
-    /// Those of the command, and [`Error::NotTracked`].
+    /// Those of the command, and those of what it [needs](Need).
     pub(crate) fn answer(
         &self,
         view: &mut View<'_>,
@@ -65,8 +66,8 @@ impl Command {
         host: &mut dyn Host,
     ) -> Result<Report, Error> {
         let typed = Typed::read(self, words)?;
-        if self.needs.contains(&Need::Tracking) && !view.snapshot.tracking.present {
-            return Err(Error::NotTracked { command: self.name });
+        for need in self.needs {
+            need.check(self.name, view)?;
         }
         (self.run)(view, &typed, host)
     }
@@ -145,6 +146,8 @@ pub(crate) enum Kind {
     Number,
     /// The name of a command.
     Command,
+    /// How much to record.
+    Mode,
     /// The name of a setting.
     Setting,
     /// What the setting before it may be set to.
@@ -200,4 +203,32 @@ pub(crate) struct Example {
 pub(crate) enum Need {
     /// The program allocates through the tracker.
     Tracking,
+    /// Some of what lives was recorded.
+    Records,
+    /// All of it was.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "of commands that follow every reference")
+    )]
+    Every,
+}
+
+impl Need {
+    fn check(self, command: &'static str, view: &View<'_>) -> Result<(), Error> {
+        let (snapshot, tracking) = (view.snapshot, &view.snapshot.tracking);
+        if !tracking.present {
+            return Err(Error::NotTracked { command });
+        }
+        match self {
+            Need::Records if snapshot.blocks.is_empty() && tracking.unknown_blocks > 0 => {
+                Err(Error::NotRecorded { command })
+            }
+            Need::Every if !is_whole(tracking) => Err(Error::NotEvery {
+                command,
+                unknown: tracking.unknown_blocks,
+                mode: tracking.mode,
+            }),
+            Need::Tracking | Need::Records | Need::Every => Ok(()),
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use super::filter::Filter;
 use super::subject::{Subject, none_found};
-use super::types::{Kind, Types, legend, share, type_value};
+use super::types::{Kind, Types, legend, sample_column, sample_value, share, type_value};
 use super::{Argument, Command, Error, Example, Kind as ArgumentKind, Need, Typed, View, WHERE};
 use crate::heap::{Block, Host};
 use crate::report::{Column, Object, Report, Row, Value, count};
+use crate::trend::Tally;
 
 pub(crate) static COMMAND: Command = Command {
     name: "count",
@@ -44,7 +45,7 @@ pub(crate) static COMMAND: Command = Command {
         },
     ],
     from: "objgraph's count",
-    needs: &[Need::Tracking],
+    needs: &[Need::Records],
     run,
     ..Command::PLAIN
 };
@@ -63,7 +64,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let object = |kind: &Kind| Object::Type(kind.name.full.clone());
     Ok(Report {
         command: COMMAND.name,
-        columns: COLUMNS.to_vec(),
+        columns: columns(kinds.iter().map(|kind| kind.sample).sum()),
         rows: shown.iter().map(row).collect(),
         // With a condition a row is not all of its type.
         objects: match &filter {
@@ -77,28 +78,37 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     })
 }
 
-static COLUMNS: [Column; 7] = [
-    Column::flexible("type", "type"),
-    Column::new("confidence", "~"),
-    Column::new("count", "count"),
-    Column::new("count_share", "%").spare(),
-    Column::new("bytes", "bytes"),
-    Column::new("bytes_share", "%"),
-    Column::new("largest", "largest").spare(),
-];
+fn columns(sample: u64) -> Vec<Column> {
+    vec![
+        Column::flexible("type", "type"),
+        Column::new("confidence", "~"),
+        Column::new("count", "count"),
+        Column::new("count_share", "%").spare(),
+        Column::new("bytes", "bytes"),
+        Column::new("bytes_share", "%"),
+        Column::new("largest", "largest").spare(),
+        sample_column(sample),
+    ]
+}
 
 /// The blocks by type, the one with most bytes first.
 fn kinds(blocks: &[&Block], types: &Types) -> Vec<Kind> {
-    let none = |kind: &Kind| Kind::new(kind.name.clone());
-    let mut kinds: Vec<Kind> = types.kinds.iter().map(none).collect();
+    let mut sums = vec![(Tally::default(), 0); types.kinds.len()];
     for block in blocks {
         if let Some(group) = types.index.of(block) {
-            let kind = &mut kinds[types.place_of(group)];
-            kind.count += 1;
-            kind.bytes += block.size;
-            kind.largest = kind.largest.max(block.size);
+            let (tally, largest) = &mut sums[types.place_of(group)];
+            tally.add(block);
+            *largest = block.size.max(*largest);
         }
     }
+    let kind = |(kind, (tally, largest)): (&Kind, (Tally, u64))| Kind {
+        name: kind.name.clone(),
+        count: tally.count(),
+        bytes: tally.bytes(),
+        largest,
+        sample: tally.sample(),
+    };
+    let mut kinds: Vec<Kind> = types.kinds.iter().zip(sums).map(kind).collect();
     kinds.retain(|kind| kind.count > 0);
     kinds.sort_by(|a, b| (b.bytes, b.count, &a.name.full).cmp(&(a.bytes, a.count, &b.name.full)));
     kinds
@@ -113,6 +123,7 @@ fn row(kind: &Kind, (count, bytes): (u64, u64), full: bool) -> Row {
         Value::Bytes(kind.bytes),
         Value::Share(share(kind.bytes, bytes)),
         Value::Bytes(kind.largest),
+        sample_value(kind.sample),
     ])
 }
 

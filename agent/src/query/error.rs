@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::command::find;
 use super::filter::Wrong;
-use crate::heap::{Address, Untold};
+use crate::heap::{Address, Mode, Untold};
+use crate::report::Value;
 use crate::trend::MOST_MARKS;
 
 /// Why a command could not answer.
@@ -63,6 +64,8 @@ pub(crate) enum Error {
     NoBlock {
         /// The address.
         address: Address,
+        /// How many live blocks have no record, of which it may be one.
+        unknown: u64,
     },
     /// A number beyond the rows of the last answer.
     NoRow {
@@ -91,6 +94,20 @@ pub(crate) enum Error {
     MarksFull {
         /// Whether it is their number that is exhausted, not the room for what they count.
         number: bool,
+    },
+    /// No live block is recorded, though there are some.
+    NotRecorded {
+        /// The command.
+        command: &'static str,
+    },
+    /// Not every live block is recorded.
+    NotEvery {
+        /// The command.
+        command: &'static str,
+        /// How many have no record.
+        unknown: u64,
+        /// How much is recorded now.
+        mode: Mode,
     },
     /// The program does not allocate through the tracker.
     NotTracked {
@@ -124,6 +141,22 @@ impl Error {
             Error::NotWhole { name } => Some(format!("type `{name}` to mean it")),
             Error::Usage { command, .. } => usage(command),
             Error::Condition { text, wrong } => Some(point(text, wrong.at)),
+            Error::NoBlock { unknown: 1.., .. } => Some(
+                "it may lie in a block that was born while tracking was off or sampled: `track` says more"
+                    .to_owned(),
+            ),
+            Error::NotRecorded { .. } => Some(
+                "`track full`, then `continue`: what is born from then on is known at the next look"
+                    .to_owned(),
+            ),
+            Error::NotEvery { mode: Mode::Full, .. } => Some(
+                "it can answer once those have died; a program that is tracked in full from its start knows all"
+                    .to_owned(),
+            ),
+            Error::NotEvery { .. } => Some(
+                "`track full`, then `continue`, and look again once what was not recorded has died"
+                    .to_owned(),
+            ),
             Error::NoBlock { .. } => {
                 Some("`list PATTERN` shows the addresses of live blocks".to_owned())
             }
@@ -159,7 +192,25 @@ impl fmt::Display for Error {
             Error::Usage { command, what } => write!(f, "{command}: {what}"),
             Error::Condition { wrong, .. } => write!(f, "--where: {}", wrong.what),
             Error::NoMatch { pattern, .. } => write!(f, "no live block matches `{pattern}`"),
-            Error::NoBlock { address } => write!(f, "no live Rust block lies at {address}"),
+            Error::NoBlock {
+                address,
+                unknown: 1..,
+            } => write!(f, "no recorded block lies at {address}"),
+            Error::NoBlock { address, .. } => write!(f, "no live Rust block lies at {address}"),
+            Error::NotRecorded { command } => write!(
+                f,
+                "`{command}` cannot answer: no live block is recorded, tracking was off"
+            ),
+            Error::NotEvery {
+                command, unknown, ..
+            } => write!(
+                f,
+                "`{command}` cannot answer: it needs every live block, and {} not recorded",
+                match unknown {
+                    1 => "1 is".to_owned(),
+                    n => format!("{} are", Value::Count(*n)),
+                }
+            ),
             Error::NoRow { word, .. } => write!(f, "there is no row {word}"),
             Error::WrongRow { word, .. } => write!(f, "row {word} stands for something else"),
             Error::NoMark { name, .. } => write!(f, "there is no mark `{name}`"),

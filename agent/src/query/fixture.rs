@@ -49,8 +49,9 @@ pub(crate) fn snapshot() -> Snapshot {
             present: true,
             sites: 4,
             sites_used_permille: 1,
-            without_stack: 0,
-            unrecorded: 0,
+            records_bytes: 1 << 20,
+            sites_bytes: 300 << 10,
+            ..Tracking::default()
         },
         gaps: Vec::new(),
         hints: Vec::new(),

@@ -1,6 +1,6 @@
 //! `growth`: what grew since the last look, since a mark, or above the highest count so far.
 
-use super::change::{self, ALL, Ask, COLUMNS, Change, ago, changes, gaps, most_first};
+use super::change::{self, ALL, Ask, Change, ago, changes, columns, gaps, most_first};
 use super::{Argument, Command, Error, Example, Flag, Kind as ArgumentKind, Need, Typed, View};
 use crate::heap::{Gap, Host};
 use crate::report::Report;
@@ -133,7 +133,7 @@ fn baseline(view: &View<'_>) -> Report {
             "`continue`, let the program work, press Ctrl-\\ again, and `growth` names what grew."
                 .to_owned(),
         ],
-        columns: COLUMNS.to_vec(),
+        columns: columns(0),
         gaps: view.gaps(),
         ..Report::default()
     }

@@ -133,12 +133,21 @@ pub(crate) fn tracking(snapshot: &Snapshot) -> String {
         n => format!("; {} {what}", count(n, "block")),
     };
     format!(
-        "Tracking: in full; {sites} kept, {used} % of their room used{}{}.",
+        "Tracking: {}; {sites} kept, {used} % of their room used{}{}{}.",
+        super::track::mode(tracking),
         some(tracking.without_stack, "came without one"),
         some(
             tracking.unrecorded,
             "could not be recorded for want of memory"
         ),
+        match tracking.unknown_blocks {
+            0 => String::new(),
+            n => format!(
+                "; {} of {} without a record",
+                count(n, "block"),
+                Value::Bytes(tracking.unknown_bytes)
+            ),
+        },
     )
 }
 
@@ -224,6 +233,16 @@ fn facts(view: &mut View<'_>) -> Vec<(&'static str, Value)> {
             Value::Count(snapshot.tracking.without_stack),
         ),
         ("unrecorded", Value::Count(snapshot.tracking.unrecorded)),
+        ("mode", Value::Text(snapshot.tracking.mode.to_string())),
+        ("sample", Value::Count(snapshot.tracking.sample)),
+        (
+            "unknown_count",
+            Value::Count(snapshot.tracking.unknown_blocks),
+        ),
+        (
+            "unknown_bytes",
+            Value::Bytes(snapshot.tracking.unknown_bytes),
+        ),
     ]
 }
 

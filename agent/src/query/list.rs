@@ -5,11 +5,12 @@ use std::cmp::Reverse;
 use super::filter::{self, Filter};
 use super::stack::{frames, id_value, label};
 use super::subject::{Subject, none_found};
-use super::types::{legend, type_value};
+use super::types::{legend, sample_value, type_value};
 use super::view::age;
 use super::{Argument, Command, Error, Example, Flag, Kind, Need, Typed, View, WHERE};
 use crate::heap::{Block, Host, TypeName};
 use crate::report::{Column, Object, Report, Row, Value, count};
+use crate::trend::Tally;
 
 pub(crate) static COMMAND: Command = Command {
     name: "list",
@@ -61,7 +62,7 @@ pub(crate) static COMMAND: Command = Command {
         },
     ],
     from: "objgraph's by_type, Meliae's get_all",
-    needs: &[Need::Tracking],
+    needs: &[Need::Records],
     run,
     ..Command::PLAIN
 };
@@ -79,8 +80,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let ask = Ask::read(view, typed)?;
     let types = view.types();
     let mut blocks = ask.subject.blocks(view, &types, ask.filter.as_ref());
-    let all = blocks.len() as u64;
-    let bytes = blocks.iter().map(|block| block.size).sum();
+    let tally = Tally::of(blocks.iter().copied());
     keep_first(&mut blocks, &ask);
     let named: Vec<_> = blocks.iter().map(|block| types.name_of(block)).collect();
     let row = |(block, name): (&&Block, &TypeName)| row(view, block, name, ask.full);
@@ -89,8 +89,8 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         columns: COLUMNS.to_vec(),
         rows: blocks.iter().zip(&named).map(row).collect(),
         objects: blocks.iter().map(|b| Object::Block(b.address)).collect(),
-        total: total(all, bytes),
-        notes: notes(&ask, all, &blocks, &named),
+        total: total(&tally),
+        notes: notes(&ask, &tally, &blocks, &named),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -138,11 +138,12 @@ fn keep_first(blocks: &mut Vec<&Block>, ask: &Ask) {
 }
 
 /// `size` for people, below its column; `bytes` for programs, as every sum of sizes is called.
-fn total(count: u64, bytes: u64) -> Vec<(&'static str, Value)> {
+fn total(tally: &Tally) -> Vec<(&'static str, Value)> {
     vec![
-        ("count", Value::Count(count)),
-        ("size", Value::Bytes(bytes)),
-        ("bytes", Value::Bytes(bytes)),
+        ("count", Value::Count(tally.count())),
+        ("size", Value::Bytes(tally.bytes())),
+        ("bytes", Value::Bytes(tally.bytes())),
+        ("sample", sample_value(tally.sample())),
     ]
 }
 
@@ -160,9 +161,17 @@ fn row(view: &mut View<'_>, block: &Block, name: &TypeName, full: bool) -> Row {
     ])
 }
 
-fn notes(ask: &Ask, all: u64, shown: &[&Block], named: &[TypeName]) -> Vec<String> {
+fn notes(ask: &Ask, tally: &Tally, shown: &[&Block], named: &[TypeName]) -> Vec<String> {
     let mut notes = Vec::new();
+    let all = tally.recorded();
     notes.extend(none_found(all, ask.filter.as_ref()));
+    if tally.sample() > 0 {
+        notes.push(format!(
+            "{} recorded, which stand for about {}",
+            count(all, "block"),
+            Value::Count(tally.count())
+        ));
+    }
     let left = all - shown.len() as u64;
     if left > 0 {
         notes.push(format!(

@@ -30,6 +30,7 @@ mod resume;
 mod set;
 mod sites;
 mod top;
+mod track;
 mod r#where;
 
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &sites::COMMAND,
     &r#where::COMMAND,
     &set::COMMAND,
+    &track::COMMAND,
     &resume::COMMAND,
     &quit::COMMAND,
     &abort::COMMAND,

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::stack::{ALL, frames, id_value, label, lines, value};
 use super::subject::Subject;
-use super::types::{Types, share, type_value};
+use super::types::{Types, sample_column, sample_value, share, type_value};
 use super::{Argument, Command, Error, Example, Kind, Need, Typed, View};
 use crate::heap::{Host, SiteId};
 use crate::report::{Column, Object, Report, Row, Value, count};
+use crate::trend::Group;
 
 pub(crate) static COMMAND: Command = Command {
     name: "sites",
@@ -45,7 +46,7 @@ pub(crate) static COMMAND: Command = Command {
         },
     ],
     from: "Pympler's creation traces, heaptrack, dhat",
-    needs: &[Need::Tracking],
+    needs: &[Need::Records],
     run,
     ..Command::PLAIN
 };
@@ -65,6 +66,7 @@ struct Sum {
     site: SiteId,
     count: u64,
     bytes: u64,
+    sample: u64,
     /// Places in the look's types, heaviest first.
     kinds: Vec<usize>,
 }
@@ -75,11 +77,12 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let mut sums = sums(&types, &ask);
     let all = sums.len();
     let total = total(&sums);
+    let sample = sums.iter().map(|sum| sum.sample).sum();
     sums.truncate(ask.rows);
     let row = |sum: &Sum| row(view, &types, sum, ask.full);
     Ok(Report {
         command: COMMAND.name,
-        columns: COLUMNS.to_vec(),
+        columns: columns(sample),
         rows: sums.iter().map(row).collect(),
         objects: sums.iter().map(|sum| Object::Site(sum.site)).collect(),
         total,
@@ -89,15 +92,18 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     })
 }
 
-static COLUMNS: [Column; 7] = [
-    Column::new("bytes", "bytes"),
-    Column::new("share", "%"),
-    Column::new("count", "count"),
-    Column::flexible("types", "types"),
-    Column::new("site", ""),
-    Column::new("site_id", ""),
-    Column::new("stack", ""),
-];
+fn columns(sample: u64) -> Vec<Column> {
+    vec![
+        Column::new("bytes", "bytes"),
+        Column::new("share", "%"),
+        Column::new("count", "count"),
+        sample_column(sample),
+        Column::flexible("types", "types"),
+        Column::new("site", ""),
+        Column::new("site_id", ""),
+        Column::new("stack", ""),
+    ]
+}
 
 impl Ask {
     fn read(view: &mut View<'_>, typed: &Typed) -> Result<Self, Error> {
@@ -119,9 +125,10 @@ fn sums(types: &Types, ask: &Ask) -> Vec<Sum> {
                 site: group.site,
                 count: 0,
                 bytes: 0,
+                sample: 0,
                 kinds: Vec::new(),
             });
-            sum.add(group.count, group.bytes, types.place_of(i));
+            sum.add(group, types.place_of(i));
         }
     }
     let mut sums: Vec<Sum> = sums.into_values().collect();
@@ -130,9 +137,10 @@ fn sums(types: &Types, ask: &Ask) -> Vec<Sum> {
 }
 
 impl Sum {
-    fn add(&mut self, count: u64, bytes: u64, kind: usize) {
-        self.count += count;
-        self.bytes += bytes;
+    fn add(&mut self, group: &Group, kind: usize) {
+        self.count += group.count;
+        self.bytes += group.bytes;
+        self.sample += group.sample;
         if !self.kinds.contains(&kind) {
             self.kinds.push(kind);
         }
@@ -160,6 +168,7 @@ fn row(view: &mut View<'_>, types: &Types, sum: &Sum, full: bool) -> Row {
             Value::Bytes(sum.bytes),
             Value::Share(share(sum.bytes, types.counts.bytes())),
             Value::Count(sum.count),
+            sample_value(sum.sample),
             Value::List(named),
             label(&stack, full),
             id_value(sum.site),

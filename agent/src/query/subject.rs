@@ -231,7 +231,9 @@ fn part_of_row(view: &View<'_>, word: &str) -> Result<Option<Part>, Error> {
         None => match read_address(word) {
             None => None,
             Some(address) => {
-                let block = view.block_at(address).ok_or(Error::NoBlock { address })?;
+                let block = view
+                    .block_at(address)
+                    .ok_or_else(|| view.no_block(address))?;
                 Some(Part::Block(block.address))
             }
         },

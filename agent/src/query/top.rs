@@ -1,6 +1,6 @@
 //! `top`: the types that fill the heap.
 
-use super::types::{Kind, Types, legend, share, type_value};
+use super::types::{Kind, Types, legend, sample_column, sample_value, share, type_value};
 use super::{Argument, Command, Error, Example, Flag, Kind as ArgumentKind, Need, Typed, View};
 use crate::heap::{Confidence, Host};
 use crate::report::{Column, Object, Report, Row, Value, count};
@@ -38,7 +38,7 @@ pub(crate) static COMMAND: Command = Command {
         },
     ],
     from: "objgraph's show_most_common_types, Meliae's summarize",
-    needs: &[Need::Tracking],
+    needs: &[Need::Records],
     run,
     ..Command::PLAIN
 };
@@ -60,7 +60,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let shown = &kinds[..ask.rows.min(kinds.len())];
     Ok(Report {
         command: COMMAND.name,
-        columns: COLUMNS.to_vec(),
+        columns: columns(types.counts.sample()),
         rows: rows(shown, &types, &ask),
         objects: objects(shown),
         total: total(&types),
@@ -70,17 +70,20 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     })
 }
 
-static COLUMNS: [Column; 9] = [
-    Column::flexible("type", "type"),
-    Column::new("confidence", "~"),
-    Column::new("count", "count"),
-    Column::new("count_share", "%").spare(),
-    Column::new("bytes", "bytes"),
-    Column::new("bytes_share", "%"),
-    Column::new("cumulative_share", "sum %").spare(),
-    Column::new("largest", "largest").spare(),
-    Column::new("rank", ""),
-];
+fn columns(sample: u64) -> Vec<Column> {
+    vec![
+        Column::flexible("type", "type"),
+        Column::new("confidence", "~"),
+        Column::new("count", "count"),
+        Column::new("count_share", "%").spare(),
+        Column::new("bytes", "bytes"),
+        Column::new("bytes_share", "%"),
+        Column::new("cumulative_share", "sum %").spare(),
+        Column::new("largest", "largest").spare(),
+        sample_column(sample),
+        Column::new("rank", ""),
+    ]
+}
 
 impl Ask {
     fn read(view: &View<'_>, typed: &Typed) -> Result<Self, Error> {
@@ -111,6 +114,7 @@ fn rows(kinds: &[&Kind], types: &Types, ask: &Ask) -> Vec<Row> {
             Value::Share(share(kind.bytes, bytes)),
             Value::Share(share(so_far, whole)),
             Value::Bytes(kind.largest),
+            sample_value(kind.sample),
             Value::Count(rank as u64 + 1),
         ])
     };
@@ -127,6 +131,7 @@ fn total(types: &Types) -> Vec<(&'static str, Value)> {
         ("count", Value::Count(types.counts.count())),
         ("bytes", Value::Bytes(types.counts.bytes())),
         ("types", Value::Count(types.kinds.len() as u64)),
+        ("sample", sample_value(types.counts.sample())),
         ("typed_share", Value::Share(types.share(Confidence::Guess))),
     ]
 }

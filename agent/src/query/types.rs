@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::heap::{Block, Confidence, Names, Site, Snapshot, TypeName};
-use crate::report::Value;
+use crate::report::{Column, Value};
 use crate::trend::{Counts, Group, GroupIndex};
 
 /// The live blocks by type.
@@ -35,6 +35,8 @@ pub(crate) struct Kind {
     pub(crate) bytes: u64,
     /// Bytes of the largest.
     pub(crate) largest: u64,
+    /// How many recorded blocks the figures rest on where they are estimates; zero where they are counts.
+    pub(crate) sample: u64,
 }
 
 impl Types {
@@ -124,6 +126,7 @@ impl Kind {
             count: 0,
             bytes: 0,
             largest: 0,
+            sample: 0,
         }
     }
 
@@ -135,6 +138,7 @@ impl Kind {
     fn add(&mut self, group: &Group, sure: Confidence) {
         self.count += group.count;
         self.bytes += group.bytes;
+        self.sample += group.sample;
         self.largest = self.largest.max(group.size);
         self.name.confidence = self.name.confidence.min(sure);
     }
@@ -153,6 +157,10 @@ pub(crate) struct Past {
     pub(crate) lost: u64,
     /// Whether the types of single blocks were left out for want of room.
     pub(crate) folded: bool,
+    /// How many recorded blocks its estimates rest on; zero where it counted.
+    pub(crate) sample: u64,
+    /// Bytes of the blocks that it knew nothing of.
+    pub(crate) unknown: u64,
 }
 
 impl Past {
@@ -169,6 +177,8 @@ impl Past {
             kinds: HashMap::new(),
             lost: 0,
             folded: counts.folded,
+            sample: counts.sample(),
+            unknown: counts.unknown,
         };
         for group in &counts.groups {
             if group.site.0 != 0 && !snapshot.sites.contains_key(&group.site) {
@@ -207,6 +217,19 @@ pub(crate) fn share(part: u64, whole: u64) -> f64 {
         0.0
     } else {
         part as f64 / whole as f64
+    }
+}
+
+/// The column that says from how many recorded blocks a row is estimated. People see it where any is.
+pub(crate) const fn sample_column(sample: u64) -> Column {
+    Column::new("sample", if sample == 0 { "" } else { "sample" })
+}
+
+/// The value in it: nothing for what was counted.
+pub(crate) fn sample_value(sample: u64) -> Value {
+    match sample {
+        0 => Value::None,
+        n => Value::Count(n),
     }
 }
 

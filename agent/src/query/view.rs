@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Error;
 use super::near::nearest;
 use super::pattern::{bare, whole_or_payload};
 use super::types::{Kind, Past, Types};
-use crate::heap::{Address, Block, Gap, Host, Names, Settings, Site, SiteId, Snapshot, Untold};
+use super::{Error, track};
+use crate::heap::{
+    Address, Block, Gap, Host, Mode, Names, Settings, Site, SiteId, Snapshot, Untold,
+};
 use crate::report::{Capture, Object, Value};
 use crate::trend::{Counts, Ledger, Peaks};
 
@@ -21,6 +23,8 @@ pub(crate) struct View<'a> {
     pub(crate) paused: Duration,
     /// Whether the program stands still.
     pub(crate) frozen: bool,
+    /// What the tracker was switched to in this look.
+    pub(crate) switched: Option<Mode>,
     /// What the user has set at the prompt.
     pub(crate) settings: Settings,
     /// What the look before counted.
@@ -51,6 +55,7 @@ impl<'a> View<'a> {
             names,
             paused: Duration::ZERO,
             frozen: true,
+            switched: None,
             settings: Settings::default(),
             past: ledger.last.take(),
             peaks: ledger.peaks.clone(),
@@ -190,6 +195,7 @@ impl<'a> View<'a> {
     /// What could not be known, for the answers that depend on types and stacks.
     pub(crate) fn gaps(&self) -> Vec<Gap> {
         let mut gaps = self.snapshot.gaps.clone();
+        gaps.extend(track::gaps(&self.snapshot.tracking));
         gaps.extend(self.names.gaps());
         let mut seen = std::collections::HashSet::new();
         gaps.retain(|gap| seen.insert(gap.clone()));
@@ -238,9 +244,8 @@ impl<'a> View<'a> {
                 None => return Ok(None),
             },
         };
-        self.block_at(address)
-            .map(Some)
-            .ok_or(Error::NoBlock { address })
+        let block = self.block_at(address);
+        block.map(Some).ok_or_else(|| self.no_block(address))
     }
 
     /// The row that `#3` means; none if the word is not of that form.
@@ -254,6 +259,14 @@ impl<'a> View<'a> {
             word: word.to_owned(),
             rows: self.objects.len(),
         })
+    }
+
+    /// That no recorded block lies there.
+    pub(crate) fn no_block(&self, address: Address) -> Error {
+        Error::NoBlock {
+            address,
+            unknown: self.snapshot.tracking.unknown_blocks,
+        }
     }
 
     /// The live block in which an address lies.

@@ -35,7 +35,7 @@ pub(crate) static COMMAND: Command = Command {
         },
     ],
     from: "gdb's backtrace, tracemalloc's get_object_traceback",
-    needs: &[Need::Tracking],
+    needs: &[Need::Records],
     run,
     ..Command::PLAIN
 };

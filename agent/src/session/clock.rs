@@ -44,13 +44,17 @@ impl Clock {
 
     /// The program stands still from now on, until [`go_on`](Self::go_on).
     pub(super) fn stop(&self) -> Stopped {
-        Stopped(process::now_ns())
+        let now = process::now_ns();
+        track::stand_still(now);
+        Stopped(now)
     }
 
     /// Lets the program go on, by dropping what holds it.
     pub(super) fn go_on<Holds>(&mut self, still: Option<(Holds, Stopped)>) {
         if let Some((holds, since)) = still {
             self.still += process::now_ns().saturating_sub(since.0);
+            track::stood_still(self.still);
+            drop(since);
             drop(holds);
         }
     }
@@ -81,6 +85,12 @@ impl Clock {
 /// When the program stopped.
 #[must_use]
 pub(super) struct Stopped(u64);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        track::go_on();
+    }
+}
 
 #[cfg(test)]
 mod tests {

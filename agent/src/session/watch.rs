@@ -7,6 +7,7 @@ use crate::heap::{Request, Settings};
 use crate::os::clone::{Child, End};
 use crate::os::look::Channel;
 use crate::os::{process, quit};
+use crate::track;
 
 /// How a look ended.
 #[derive(Debug)]
@@ -84,6 +85,7 @@ pub(super) fn ask(channel: &Channel, request: Request) -> bool {
         Request::Continue => channel.send(b'C', &[]),
         Request::Quit(code) => channel.send(b'Q', &[code]),
         Request::Abort => channel.send(b'A', &[]),
+        Request::Track(mode) => channel.send(b'T', mode.to_string().as_bytes()),
         Request::Remember(settings) => channel.send(b'S', settings.to_string().as_bytes()),
     }
 }
@@ -109,10 +111,21 @@ impl Watch {
                 (b'Q', &[code]) => self.verdict = Verdict::Quit(code),
                 (b'A', _) => self.verdict = Verdict::Abort,
                 (b'S', content) => self.settings = read_settings(content).or(self.settings),
+                (b'T', content) => switch(content),
                 // From a copy that has gone wrong.
                 _ => {}
             }
         }
+    }
+}
+
+/// Changes how much is recorded, at once.
+fn switch(content: &[u8]) {
+    let mode = std::str::from_utf8(content)
+        .ok()
+        .and_then(|mode| mode.parse().ok());
+    if let Some(mode) = mode {
+        track::set_mode(mode);
     }
 }
 

@@ -125,6 +125,10 @@ impl Words {
             Some(Kind::Pattern) => self.of_pattern(&plain, start, typed),
             Some(Kind::Address) if typed.is_empty() => (start, self.numbered("#")),
             Some(Kind::Command) => (start, names(typed)),
+            Some(Kind::Mode) => (
+                start,
+                beginning(["full", "sampled", "off"].into_iter(), typed),
+            ),
             Some(Kind::Mark) => (start, self.marks(typed)),
             Some(Kind::Setting) => (start, beginning(SETTINGS.iter().map(|one| one.name), typed)),
             Some(Kind::SettingValue) => (start, setting_values(&plain, typed)),

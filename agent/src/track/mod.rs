@@ -46,6 +46,8 @@ pub use heap::Heap;
 #[cfg(sigheap_supported)]
 pub use mode::{Period, period, set_mode};
 #[cfg(sigheap_supported)]
+pub(crate) use mode::{go_on, stand_still, stood_still};
+#[cfg(sigheap_supported)]
 pub(crate) use record::MAX_BIRTH as LAST_EPOCH;
 #[cfg(sigheap_supported)]
 pub use section::{defer_stop, set_stop_hook};

@@ -70,7 +70,7 @@ pub fn set_mode(mode: Mode) -> Mode {
         }
         let new = Way::of(mode);
         if new != way() {
-            periods.begin(process::now_ns());
+            periods.begin(now_ns());
             WAY.store(new.0, Ordering::Relaxed);
         }
         new.mode()
@@ -87,7 +87,7 @@ pub(super) fn end() {
 pub struct Period {
     /// The mode now.
     pub mode: Mode,
-    /// Since when, in nanoseconds of the monotonic clock; zero for the first allocation of the process.
+    /// Since when, in nanoseconds of the clock that [`stand_still`] stops; zero for the first allocation of the process.
     pub since_ns: u64,
     /// How long tracking was off before, in nanoseconds: since all that lived was last recorded.
     pub off_ns: u64,
@@ -104,6 +104,32 @@ pub fn period() -> Period {
         off_ns: read(&PERIODS.off_ns),
         sampled_ns: read(&PERIODS.sampled_ns),
     }
+}
+
+/// The program stands still from this moment of the monotonic clock on: the clock by which periods are measured stops.
+pub(crate) fn stand_still(since_ns: u64) {
+    STOPPED_NS.store(since_ns, Ordering::Relaxed);
+}
+
+/// The program runs again.
+pub(crate) fn go_on() {
+    STOPPED_NS.store(0, Ordering::Relaxed);
+}
+
+/// How long the program has stood still so far, in nanoseconds: time that does not count.
+pub(crate) fn stood_still(ns: u64) {
+    STILL_NS.store(ns, Ordering::Relaxed);
+}
+
+static STOPPED_NS: AtomicU64 = AtomicU64::new(0);
+static STILL_NS: AtomicU64 = AtomicU64::new(0);
+
+fn now_ns() -> u64 {
+    let now = match STOPPED_NS.load(Ordering::Relaxed) {
+        0 => process::now_ns(),
+        stopped => stopped,
+    };
+    now.saturating_sub(STILL_NS.load(Ordering::Relaxed)).max(1)
 }
 
 /// What [`Period`] is read from. Written by one thread at a time.

@@ -117,14 +117,14 @@ mod tests {
     #[test]
     fn estimates_lie_within_their_own_error() {
         let cases = [
-            ("8 bytes", vec![8; 3_000_000], 16 << 10),
+            ("8 bytes", vec![8; 500_000], 4 << 10),
             ("the mean", vec![64 << 10; 20_000], 64 << 10),
             ("10 MiB", vec![10 << 20; 5000], 8 << 20),
-            ("heavy tail", heavy_tail(2_000_000), 64 << 10),
-            ("in step", in_step(400_000), 64 << 10),
+            ("heavy tail", heavy_tail(300_000), 16 << 10),
+            ("in step", in_step(100_000), 64 << 10),
         ];
         for (seed, (name, sizes, mean)) in cases.into_iter().enumerate() {
-            for seed in [seed as u64, 1000 + seed as u64, 1 << 60 | seed as u64] {
+            for seed in [seed as u64, 1 << 60 | seed as u64] {
                 let (count, bytes) = errors(&mut Thread::new(random(seed)), &sizes, rate(mean));
                 let fine = count.abs() < 4.0 && bytes.abs() < 4.0;
                 assert!(fine, "{name}, seed {seed}: {count:.1} and {bytes:.1} sigma");
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_errors_are_as_large_as_they_ought_to_be() {
-        let sizes = heavy_tail(20_000);
+        let sizes = heavy_tail(5000);
         let squares = (0..400).map(|seed| {
             let (count, bytes) = errors(&mut Thread::new(random(seed)), &sizes, rate(4 << 10));
             (count * count, bytes * bytes)
@@ -156,7 +156,7 @@ mod tests {
         let short = move || lame() * 97 / 100;
         let (count, _) = errors(
             &mut Thread::new(short),
-            &vec![64; 30_000_000],
+            &vec![512; 1_000_000],
             rate(1 << 10),
         );
         assert!(count.abs() > 4.0, "three per cent short: {count:.1} sigma");
@@ -167,7 +167,7 @@ mod tests {
         let mut thread = Thread::new(random(17));
         let (one, other) = (rate(1 << 10), rate(64 << 10));
         let (mut picked, mut expected) = (0.0, 0.0);
-        for turn in 0..200_000 {
+        for turn in 0..100_000 {
             let rate = if turn % 2 == 0 { one } else { other };
             picked += f64::from(u8::from(thread.picks(256, rate)));
             expected += 1.0 / rate.weight(256);

@@ -70,12 +70,18 @@ pub struct Stats {
     pub unknown_bytes: u64,
     /// Bytes of the tracker's tables and the arena in memory now.
     pub own_bytes: u64,
+    /// Bytes of those that hold the records of blocks.
+    pub records_bytes: u64,
+    /// Bytes of those that hold call stacks.
+    pub sites_bytes: u64,
 }
 
 /// How the tracker stands.
 pub fn stats() -> Stats {
     let mut own_bytes = 0;
     for_each_own_range(|range| own_bytes += map::resident(range));
+    let mut records_bytes = map::resident(addresses(&TABLE));
+    TABLE.for_each_range(&mut |range| records_bytes += map::resident(range));
     let (blocks, bytes) = thread::unrecorded();
     Stats {
         sites: SITES.count(),
@@ -86,6 +92,8 @@ pub fn stats() -> Stats {
         unknown_blocks: blocks.max(0) as u64,
         unknown_bytes: bytes.max(0) as u64,
         own_bytes,
+        records_bytes,
+        sites_bytes: map::resident(addresses(&SITES)) + map::resident(SITES.range()),
     }
 }
 

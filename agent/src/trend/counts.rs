@@ -12,6 +12,8 @@ pub(crate) struct Counts {
     pub(crate) look: u32,
     /// When the program had stopped, in nanoseconds, as in the snapshot.
     pub(crate) taken_ns: u64,
+    /// Bytes of live blocks that had no record, and so are in no group.
+    pub(crate) unknown: u64,
     /// Heaviest first; see [`Group`].
     pub(crate) groups: Vec<Group>,
     /// Whether room was short, so that a group is all of a site, and `size` that of its heaviest kind alone.
@@ -44,6 +46,7 @@ impl Counts {
         Counts {
             look: snapshot.look,
             taken_ns: snapshot.taken_ns,
+            unknown: snapshot.tracking.unknown_bytes,
             groups: heaviest_first(sum(&snapshot.blocks)),
             folded: false,
         }
@@ -134,39 +137,75 @@ impl GroupIndex {
 }
 
 fn sum(blocks: &[Block]) -> Vec<Group> {
-    let mut sums: HashMap<Key, Sum, Quick> = HashMap::default();
+    let mut sums: HashMap<Key, Tally, Quick> = HashMap::default();
     for block in blocks {
         let key = (block.site, block.size, block.align_log2);
         sums.entry(key).or_default().add(block);
     }
-    let mut sums: Vec<(Key, Sum)> = sums.into_iter().collect();
+    let mut sums: Vec<(Key, Tally)> = sums.into_iter().collect();
     if sums.iter().any(|(_, sum)| sum.sample != 0) {
         sums.sort_unstable_by_key(|(key, _)| *key);
     }
     let mut carry = 0.0;
-    let group = |(key, sum): (Key, Sum)| sum.group(key, &mut carry);
+    let group = |(key, sum): (Key, Tally)| sum.group(key, &mut carry);
     sums.into_iter().map(group).collect()
 }
 
-/// What stands in a group before it is rounded.
-#[derive(Clone, Copy, Default)]
-struct Sum {
+/// How many blocks there are, told from those recorded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
     /// Blocks recorded because all were.
     whole: u64,
+    /// Bytes of those.
+    whole_bytes: u64,
     /// Blocks recorded because they were picked.
     sample: u64,
     /// How many those stand for.
     estimate: f64,
+    /// Bytes of those.
+    estimate_bytes: f64,
 }
 
-impl Sum {
-    fn add(&mut self, block: &Block) {
+impl Tally {
+    /// Of these blocks.
+    pub(crate) fn of<'b>(blocks: impl IntoIterator<Item = &'b Block>) -> Self {
+        let mut tally = Tally::default();
+        blocks.into_iter().for_each(|block| tally.add(block));
+        tally
+    }
+
+    /// One block more, and those it stands for.
+    pub(crate) fn add(&mut self, block: &Block) {
         if block.rate == Rate::WHOLE {
             self.whole += 1;
+            self.whole_bytes = self.whole_bytes.saturating_add(block.size);
         } else {
+            let weight = block.rate.weight(block.size);
             self.sample += 1;
-            self.estimate += block.rate.weight(block.size);
+            self.estimate += weight;
+            self.estimate_bytes += weight * block.size as f64;
         }
+    }
+
+    /// How many.
+    pub(crate) fn count(&self) -> u64 {
+        self.whole + self.estimate.round() as u64
+    }
+
+    /// Bytes of all.
+    pub(crate) fn bytes(&self) -> u64 {
+        let estimate = self.estimate_bytes.round() as u64;
+        self.whole_bytes.saturating_add(estimate)
+    }
+
+    /// How many of them are recorded.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.whole + self.sample
+    }
+
+    /// How many recorded blocks the estimate in it rests on.
+    pub(crate) fn sample(&self) -> u64 {
+        self.sample
     }
 
     /// Blocks are whole numbers; what rounding leaves is carried over to the next group, so that no sum of groups is off
@@ -175,13 +214,12 @@ impl Sum {
         let wanted = self.estimate + *carry;
         let estimate = wanted.round().max(0.0);
         *carry = wanted - estimate;
-        let bytes = (self.estimate * size as f64).round() as u64;
         Group {
             site,
             size,
             align_log2,
             count: self.whole + estimate as u64,
-            bytes: size.saturating_mul(self.whole).saturating_add(bytes),
+            bytes: self.bytes(),
             sample: self.sample,
         }
     }

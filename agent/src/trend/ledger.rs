@@ -211,6 +211,7 @@ mod tests {
         Rc::new(Counts {
             look: 3,
             taken_ns: 77,
+            unknown: 5,
             groups: (0..groups).map(group).collect(),
             folded: false,
         })

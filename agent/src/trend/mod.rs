@@ -6,6 +6,6 @@ mod ledger;
 mod peaks;
 mod wire;
 
-pub(crate) use counts::{Counts, Group, GroupIndex};
+pub(crate) use counts::{Counts, Group, GroupIndex, Tally};
 pub(crate) use ledger::{Damaged, LONGEST_NAME, Ledger, MOST_MARKS, Mark, NoMark};
 pub(crate) use peaks::Peaks;

@@ -1,6 +1,7 @@
 //! Counts as bytes, handed from one look to the next through memory that a dying process may have left half written.
 //!
-//! `shc1`, then in LEB128: look, time, 1 if folded plus 2 if estimated, number of groups, and for each group site, size,
+//! `shc1`, then in LEB128: look, time, 1 if folded plus 2 if estimated, bytes without a
+//! record, number of groups, and for each group site, size,
 //! alignment, count, if folded or estimated bytes, and if estimated the size of the sample. Then the FNV-1a hash of all before it, four bytes, the lowest first.
 
 use super::{Counts, Group};
@@ -12,7 +13,7 @@ const HASH: usize = 4;
 /// The fewest bytes a group takes.
 const SMALLEST_GROUP: usize = 4;
 /// Bytes that a header and one group without a site may take at most.
-const HEADER: usize = MAGIC.len() + HASH + 10 * 10;
+const HEADER: usize = MAGIC.len() + HASH + 11 * 10;
 
 impl Counts {
     /// As bytes, `room` at the most: where the groups do not fit, they are folded to one a site, and where those do not
@@ -43,11 +44,13 @@ impl Counts {
         let look = u32::try_from(reader.number()?).ok()?;
         let taken_ns = reader.number()?;
         let extra = Extra::read(reader.number()?)?;
+        let unknown = reader.number()?;
         let groups = reader.groups(extra)?;
         let (body, hash) = bytes.split_at(bytes.len() - reader.rest.len());
         (hash.get(..HASH)? == fnv(body).to_le_bytes()).then_some(Counts {
             look,
             taken_ns,
+            unknown,
             groups,
             folded: extra.folded,
         })
@@ -62,6 +65,7 @@ impl Counts {
             estimated: self.sample() != 0,
         };
         number(&mut out, extra.number());
+        number(&mut out, self.unknown);
         number(&mut out, self.groups.len() as u64);
         for one in &self.groups {
             group(&mut out, one, extra);
@@ -220,6 +224,7 @@ mod tests {
         Counts {
             look: 7,
             taken_ns: u64::MAX,
+            unknown: 1 << 40,
             groups: (0..groups).map(group).collect(),
             folded: false,
         }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::capture::Frozen;
-use crate::heap::{Gap, Settings};
+use crate::heap::{Before, Gap, Settings};
 use crate::os::clone::{self, Side};
 use crate::os::look::Channel;
 use crate::os::shared::Shared;
@@ -38,6 +38,8 @@ struct Looks {
     kept: Shared,
     /// What the user has set at the prompt.
     settings: Settings,
+    /// Where the memory was at the last look.
+    before: Option<Before>,
     /// Where lines typed at the prompt are kept, if there is a home.
     history: Option<PathBuf>,
     /// What install could not do.
@@ -49,7 +51,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One look, from the key to the program running again.
 fn look(looks: &mut Looks) -> Result<Ending, Failure> {
-    let allocator_free = process::allocator_free_bytes();
+    let malloc = process::allocator();
     let _arena = arena::enter();
     let place = Place::find();
     let prompt = place.prompt(looks.history.as_deref());
@@ -70,7 +72,8 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
         threads: pause.threads(),
         stack_pointers: pause.stack_pointers(),
         births: born_before,
-        allocator_free,
+        malloc,
+        before: looks.before,
         gaps: looks.gaps.clone(),
         hints: place.hints(),
     };
@@ -85,6 +88,7 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
             let ending = watch::until_over(&child, &channel, &place);
             place.restore(child.id);
             looks.settings = ending.settings.unwrap_or(looks.settings);
+            looks.before = ending.memory.or(looks.before);
             match ending.verdict {
                 Verdict::Continue => {}
                 Verdict::Quit(code) => process::end(code),

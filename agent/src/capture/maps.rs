@@ -18,7 +18,7 @@ pub(super) struct Mapping {
     /// The file, `[stack]`, or nothing.
     path: String,
     /// Bytes of it in memory.
-    resident: u64,
+    pub(super) resident: u64,
 }
 
 /// Reads `/proc/PID/smaps` (or `maps`, which lacks the sizes). What it cannot read of a line it leaves out.
@@ -116,18 +116,31 @@ fn module(mapping: &Mapping, program: &Path, files: &dyn Files) -> Result<Module
 
 const PAGE: u64 = 4096;
 
+impl Mapping {
+    /// Whether neither a file, nor the agent's, nor a stack is there.
+    pub(super) fn is_anonymous(&self, own: &[(u64, u64)], stacks: &[u64]) -> bool {
+        !self.path.starts_with('/') && !self.is_of(own) && !self.is_stack(stacks)
+    }
+
+    fn is_of(&self, ranges: &[(u64, u64)]) -> bool {
+        let mut ranges = ranges.iter();
+        ranges.any(|(start, end)| self.start < *end && *start < self.end)
+    }
+
+    fn is_stack(&self, stacks: &[u64]) -> bool {
+        let holds = |address: &u64| (self.start..self.end).contains(address);
+        self.path == "[stack]" || stacks.iter().any(holds)
+    }
+}
+
 /// Adds up where the resident memory is. `own` are the agent's address ranges, `stacks` a stack pointer a thread.
 pub(super) fn split(mappings: &[Mapping], own: &[(u64, u64)], stacks: &[u64]) -> MemorySplit {
     let mut split = MemorySplit::default();
     for mapping in mappings {
         split.resident += mapping.resident;
-        let holds = |address: &u64| (mapping.start..mapping.end).contains(address);
-        if own
-            .iter()
-            .any(|(start, end)| mapping.start < *end && *start < mapping.end)
-        {
+        if mapping.is_of(own) {
             split.own += mapping.resident;
-        } else if mapping.path == "[stack]" || stacks.iter().any(holds) {
+        } else if mapping.is_stack(stacks) {
             split.stacks += mapping.resident;
         } else if mapping.path.starts_with('/') {
             split.files += mapping.resident;

@@ -1,6 +1,7 @@
 //! The paused process -> raw heap: blocks, sites, modules, threads, where the memory is. Runs in the clone.
 
 mod maps;
+mod memory;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::heap::{
-    Block, Files, Gap, MemorySplit, Mode, Module, Rate, Site, SiteId, Snapshot, Thread, Tracking,
+    Before, Block, Files, Gap, Malloc, MemorySplit, Mode, Module, Rate, Site, SiteId, Snapshot,
+    Thread, Tracking,
 };
 use crate::track;
 
@@ -31,8 +33,10 @@ pub(crate) struct Frozen {
     pub(crate) stack_pointers: Vec<u64>,
     /// When each tick of the clock began.
     pub(crate) births: Vec<u64>,
-    /// Bytes that the allocator holds free, if it could be asked.
-    pub(crate) allocator_free: Option<u64>,
+    /// What the allocator says of itself, if it could be asked.
+    pub(crate) malloc: Option<Malloc>,
+    /// Where the memory was at the look before.
+    pub(crate) before: Option<Before>,
     /// What the agent lacks.
     pub(crate) gaps: Vec<Gap>,
     /// What the user should know of how the program was started.
@@ -58,8 +62,9 @@ pub(crate) fn heap(
     let memory = memory(
         &mappings,
         &frozen.stack_pointers,
-        blocks.iter().map(|block| block.size).sum::<u64>() + tracking.unknown_bytes,
-        frozen.allocator_free,
+        &blocks,
+        tracking.unknown_bytes,
+        frozen.malloc,
     );
     Snapshot {
         program: name(&program),
@@ -74,6 +79,7 @@ pub(crate) fn heap(
         modules,
         threads: frozen.threads,
         memory,
+        before: frozen.before,
         tracking,
         gaps,
         hints: frozen.hints,
@@ -103,15 +109,16 @@ fn sites(ids: impl Iterator<Item = SiteId>) -> HashMap<SiteId, Site> {
         .collect()
 }
 
-fn memory(mappings: &[maps::Mapping], stacks: &[u64], live: u64, free: Option<u64>) -> MemorySplit {
+fn memory(
+    mappings: &[maps::Mapping],
+    stacks: &[u64],
+    blocks: &[Block],
+    unrecorded: u64,
+    malloc: Option<Malloc>,
+) -> MemorySplit {
     let mut own = Vec::new();
     track::for_each_own_range(|range| own.push((range.start, range.end)));
-    let mut split = maps::split(mappings, &own, stacks);
-    split.live = live;
-    split.free = free;
-    let explained = split.live + free.unwrap_or(0) + split.own + split.stacks + split.files;
-    split.unexplained = split.resident.saturating_sub(explained);
-    split
+    memory::split(mappings, &own, stacks, blocks, unrecorded, malloc)
 }
 
 /// How the tracker stands. Where every live block turns out to have a record, none stands for another.

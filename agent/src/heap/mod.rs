@@ -23,4 +23,4 @@ pub use name::{Confidence, Frame, Names, TypeName};
 pub use rate::Rate;
 pub use settings::{SETTINGS, Setting, Settings};
 pub use site::{Marks, Site, SiteId};
-pub use snapshot::{MemorySplit, Snapshot, Thread, Tracking};
+pub use snapshot::{Before, Malloc, Mapped, MemorySplit, Snapshot, Thread, Tracking};

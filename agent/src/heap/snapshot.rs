@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Birth, Block, Gap, Mode, Module, Site, SiteId};
+use super::{Address, Birth, Block, Gap, Mode, Module, Site, SiteId};
 
 /// The heap of a process at one moment.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub threads: Vec<Thread>,
     /// Where the resident memory is.
     pub memory: MemorySplit,
+    /// Where it was at the look before, if there was one.
+    pub before: Option<Before>,
     /// How the tracker stood.
     pub tracking: Tracking,
     /// What could not be captured.
@@ -72,16 +74,51 @@ pub struct MemorySplit {
     pub resident: u64,
     /// Live Rust blocks, as asked for, those without a record included.
     pub live: u64,
+    /// What the allocator takes for those beyond what was asked for, where it is glibc's.
+    pub rounding: Option<u64>,
     /// Free memory that the allocator keeps, if it could be asked.
     pub free: Option<u64>,
+    /// What else `malloc` has given out, where it is glibc's: to C code, or kept aside for threads to take.
+    pub foreign: Option<u64>,
     /// The agent's own: tables, stacks, arena.
     pub own: u64,
     /// Stacks of threads.
     pub stacks: u64,
     /// Mapped files: code and data of the program and its libraries.
     pub files: u64,
-    /// The rest: C's malloc, mappings of the program's own, the allocator's rounding.
+    /// The rest: mappings of the program's own; where the allocator does not say, what it keeps and rounds up, too.
     pub unexplained: u64,
+    /// The largest mapping in which no block of the program's lies.
+    pub largest_other: Option<Mapped>,
+}
+
+/// Where the resident memory was at the look before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// The parts.
+    pub memory: MemorySplit,
+    /// When, on the clock of the snapshot's `taken_ns`.
+    pub taken_ns: u64,
+}
+
+/// A mapping without a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// Where it begins.
+    pub start: Address,
+    /// Bytes of it in memory.
+    pub bytes: u64,
+}
+
+/// What glibc's allocator says of itself, all arenas together, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Malloc {
+    /// Free, in memory or given back to the kernel page by page.
+    pub free: u64,
+    /// Given out, or kept aside for threads to take, from its arenas.
+    pub used: u64,
+    /// Given out in mappings of their own: large blocks.
+    pub mapped: u64,
 }
 
 /// How the tracker stood when the program stopped.

@@ -3,6 +3,8 @@
 use std::io;
 use std::mem::MaybeUninit;
 
+use crate::heap::Malloc;
+
 /// The id of this process. Asks the kernel: a clone made behind glibc's back must not see its parent's.
 pub(crate) fn pid() -> u32 {
     // SAFETY: takes nothing, cannot fail.
@@ -160,9 +162,9 @@ pub(crate) fn write(descriptor: i32, mut text: &[u8]) {
     }
 }
 
-/// Bytes that glibc's allocator holds free, if this is glibc 2.33 or later. Takes the allocator's locks: never while
+/// What glibc's allocator says of itself, if this is glibc 2.33 or later. Takes the allocator's locks: never while
 /// threads are frozen.
-pub(crate) fn allocator_free_bytes() -> Option<u64> {
+pub(crate) fn allocator() -> Option<Malloc> {
     // SAFETY: `dlsym` gives null or the function of that name, whose signature glibc documents; it fills plain data.
     unsafe {
         let found = libc::dlsym(libc::RTLD_DEFAULT, c"mallinfo2".as_ptr());
@@ -170,7 +172,12 @@ pub(crate) fn allocator_free_bytes() -> Option<u64> {
             return None;
         }
         let mallinfo2: extern "C" fn() -> libc::mallinfo2 = std::mem::transmute(found);
-        Some(mallinfo2().fordblks as u64)
+        let info = mallinfo2();
+        Some(Malloc {
+            free: info.fordblks as u64,
+            used: info.uordblks as u64,
+            mapped: info.hblkhd as u64,
+        })
     }
 }
 
@@ -204,5 +211,60 @@ pub(super) fn mask(how: i32, set: &libc::sigset_t) -> libc::sigset_t {
     unsafe {
         libc::pthread_sigmask(how, set, before.as_mut_ptr());
         before.assume_init()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// Bytes of a block that glibc takes from an arena, and so many.
+    const SMALL: usize = 16 << 10;
+    const MANY: usize = 2000;
+
+    /// Frees every other of many blocks, so that none can be given back, and keeps the rest for ever.
+    fn fragment() {
+        // SAFETY: each block is written at its beginning and freed at most once.
+        let blocks: Vec<*mut u8> = (0..MANY)
+            .map(|_| unsafe { libc::malloc(SMALL) }.cast())
+            .collect();
+        for pair in blocks.chunks(2) {
+            // SAFETY: as above.
+            unsafe {
+                pair[1].write(1);
+                libc::free(pair[0].cast());
+            }
+        }
+    }
+
+    /// The margins are for the other tests of this process, which allocate meanwhile.
+    #[test]
+    fn the_allocator_tells_of_all_its_arenas_and_of_large_blocks_apart() {
+        const HALF: u64 = (SMALL * MANY / 2) as u64;
+        const LARGE: u64 = 256 << 20;
+        let before = allocator().expect("glibc says so");
+        // Threads of their own have arenas of their own.
+        for _ in 0..3 {
+            thread::spawn(fragment).join().expect("it does not panic");
+        }
+        let after = allocator().expect("glibc says so");
+        // They used the same one after the other: what one freed, the next has taken, but for the last.
+        assert!(after.free >= before.free + HALF / 2, "{before:?} {after:?}");
+        assert!(after.used >= before.used + 2 * HALF, "{before:?} {after:?}");
+        // SAFETY: freed below, never read.
+        let large = unsafe { libc::malloc(LARGE as usize) };
+        let mapped = allocator().expect("glibc says so");
+        // SAFETY: it came from `malloc` just now.
+        unsafe { libc::free(large) };
+        assert!(
+            mapped.mapped >= LARGE && mapped.free < after.free + LARGE / 2,
+            "{mapped:?}"
+        );
+        let freed = allocator().expect("glibc says so");
+        assert!(
+            freed.mapped < mapped.mapped && freed.free < after.free + LARGE / 2,
+            "{freed:?}"
+        );
     }
 }

@@ -13,6 +13,8 @@ const TYPES: &str = "5";
 const GROWN: usize = 3;
 /// Threads named that did not stop; `info` names all.
 const THREADS: usize = 2;
+/// Parts of the memory that `info` alone tells apart.
+const REST: [&str; 3] = ["rounding", "foreign", "unexplained"];
 /// Gaps shown; `info` shows all.
 const GAPS: usize = 2;
 
@@ -73,12 +75,21 @@ fn top(view: &mut View<'_>) -> Report {
 
 fn resident(view: &View<'_>) -> String {
     let memory = &view.snapshot.memory;
-    let part = |part: Part| match part.bytes {
+    let part = |part: &Part| match part.bytes {
         Some(bytes) => format!("{} {}", part.name, Value::Bytes(bytes)),
         None => format!("{} not known", part.name),
     };
-    let parts = parts(memory).map(part).join(", ");
-    format!("Resident {}: {parts}.", Value::Bytes(memory.resident))
+    let (rest, named): (Vec<Part>, Vec<Part>) = parts(memory)
+        .into_iter()
+        .partition(|part| REST.contains(&part.key));
+    let named: Vec<String> = named.iter().map(part).collect();
+    let rest = rest.iter().filter_map(|part| part.bytes).sum();
+    format!(
+        "Resident {}: {}, the rest {}.",
+        Value::Bytes(memory.resident),
+        named.join(", "),
+        Value::Bytes(rest),
+    )
 }
 
 /// What grew most since the last look.

@@ -39,12 +39,16 @@ pub(crate) fn snapshot() -> Snapshot {
         memory: MemorySplit {
             resident: 12 << 20,
             live: 1100,
+            rounding: Some(100),
             free: Some(1 << 20),
+            foreign: Some(200 << 10),
             own: 2 << 20,
             stacks: 300 << 10,
             files: 8 << 20,
-            unexplained: 700 << 10,
+            unexplained: 500 << 10,
+            largest_other: None,
         },
+        before: None,
         tracking: Tracking {
             present: true,
             sites: 4,

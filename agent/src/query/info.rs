@@ -1,8 +1,7 @@
 //! `info`: the state of the program, its memory and the tracker.
 
-use std::time::Duration;
-
 use super::types::share;
+use super::verdict::verdict;
 use super::{Command, Error, Example, Typed, View};
 use crate::heap::{Confidence, Gap, Host, MemorySplit, Snapshot};
 use crate::report::{Column, Report, Row, Value, count};
@@ -36,11 +35,14 @@ fn run(view: &mut View<'_>, _: &Typed, _: &mut dyn Host) -> Result<Report, Error
     head.extend(unstopped(view.snapshot, usize::MAX));
     head.extend(view.snapshot.hints.iter().cloned());
     let mut notes = vec![live(view), tracking(view.snapshot), typed(view)];
-    notes.push(format!("Verdict: {verdict}"));
+    notes.push(format!("Verdict: {}", verdict.says));
+    notes.push(format!("Next: {}", verdict.next));
     let mut gaps = view.gaps();
     gaps.extend(untracked(view.snapshot));
     let mut total = facts(view);
-    total.push(("verdict", Value::Text(verdict)));
+    total.push(("verdict", Value::text(verdict.about.key())));
+    total.push(("verdict_says", Value::Text(verdict.says)));
+    total.push(("next", Value::Text(verdict.next)));
     Ok(Report {
         command: COMMAND.name,
         head,
@@ -60,7 +62,7 @@ fn run(view: &mut View<'_>, _: &Typed, _: &mut dyn Host) -> Result<Report, Error
 /// A part of the resident memory.
 pub(crate) struct Part {
     /// What programs call it.
-    key: &'static str,
+    pub(crate) key: &'static str,
     /// What people call it.
     pub(crate) name: &'static str,
     /// Its size, if it could be told.
@@ -68,10 +70,12 @@ pub(crate) struct Part {
 }
 
 /// Where the resident memory is.
-pub(crate) fn parts(memory: &MemorySplit) -> [Part; 6] {
+pub(crate) fn parts(memory: &MemorySplit) -> [Part; 8] {
     [
         ("live", "live Rust blocks", Some(memory.live)),
+        ("rounding", "rounding of those", memory.rounding),
         ("free", "free in the allocator", memory.free),
+        ("foreign", "C's malloc", memory.foreign),
         ("own", "the agent's own", Some(memory.own)),
         ("stacks", "stacks of threads", Some(memory.stacks)),
         ("files", "files", Some(memory.files)),
@@ -244,28 +248,4 @@ fn facts(view: &mut View<'_>) -> Vec<(&'static str, Value)> {
             Value::Bytes(snapshot.tracking.unknown_bytes),
         ),
     ]
-}
-
-/// Where to look next. The thresholds are rules of thumb: growth of a twentieth since the last look, or a third of the
-/// resident memory in one place.
-fn verdict(view: &mut View<'_>) -> String {
-    let now = view.counts().bytes();
-    let memory = &view.snapshot.memory;
-    if let Some(past) = view.past() {
-        let before = past.kinds.values().map(|kind| kind.bytes).sum::<u64>();
-        let more = now.saturating_sub(before);
-        if more > before / 20 {
-            let ago = Value::Span(Duration::from_nanos(past.ago_ns));
-            let more = Value::DeltaBytes(more as i64);
-            return format!("the live heap grows, {more} in {ago}: `growth` names the types.");
-        }
-    }
-    let third = memory.resident / 3;
-    if memory.unexplained > third && memory.unexplained > memory.live {
-        "memory outside Rust's allocator: C code, or mappings of the program's own.".to_owned()
-    } else if memory.free.is_some_and(|free| free > third) {
-        "the allocator keeps freed memory.".to_owned()
-    } else {
-        "nothing stands out; `top` shows what the live blocks are.".to_owned()
-    }
 }

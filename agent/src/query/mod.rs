@@ -14,6 +14,7 @@ mod pattern;
 mod stack;
 mod subject;
 mod types;
+mod verdict;
 mod view;
 
 mod abort;

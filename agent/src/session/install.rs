@@ -93,6 +93,7 @@ fn spawn(history: Option<PathBuf>, kept: Shared) -> io::Result<()> {
             number: 0,
             kept,
             settings: Settings::default(),
+            before: None,
             history,
             gaps,
         })

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::place::Place;
 use super::{Looks, watch};
 use crate::capture::{self, Frozen};
-use crate::heap::{Gap, Host, Request, Untold};
+use crate::heap::{Before, Gap, Host, Request, Untold};
 use crate::os::look::{self, Channel};
 use crate::os::shared::Shared;
 use crate::os::{files::Mapped, process};
@@ -45,6 +45,13 @@ fn study(frozen: Frozen, place: &Place, prompt: Option<Prompt>, channel: &Channe
     let (ledger, damage) = read(kept);
     let mut snapshot = capture::heap(frozen, ledger.sites(), &Mapped);
     snapshot.gaps.extend(damage);
+    watch::tell_memory(
+        channel,
+        &Before {
+            memory: snapshot.memory,
+            taken_ns: snapshot.taken_ns,
+        },
+    );
     let mut resolver = Resolver::new(snapshot.modules.clone(), &Mapped);
     let mut view = View::open(&snapshot, &mut resolver, ledger, kept.room());
     view.settings = looks.settings;

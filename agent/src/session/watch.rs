@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::place::Place;
-use crate::heap::{Request, Settings};
+use crate::heap::{Before, MemorySplit, Request, Settings};
 use crate::os::clone::{Child, End};
 use crate::os::look::Channel;
 use crate::os::{process, quit};
@@ -14,6 +14,8 @@ use crate::track;
 pub(super) struct Ending {
     /// What the user wants of the program.
     pub(super) verdict: Verdict,
+    /// Where the memory was.
+    pub(super) memory: Option<Before>,
     /// What the user has set at the prompt, if anything.
     pub(super) settings: Option<Settings>,
     /// What went wrong, if something did.
@@ -38,6 +40,7 @@ pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> End
     let mut watch = Watch {
         verdict: Verdict::Continue,
         settings: None,
+        memory: None,
         ready: false,
     };
     let began = process::now_ns();
@@ -48,6 +51,7 @@ pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> End
         if let Some(end) = ended {
             return Ending {
                 verdict: watch.verdict,
+                memory: watch.memory,
                 settings: watch.settings,
                 trouble: trouble(end),
             };
@@ -57,6 +61,7 @@ pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> End
             child.kill();
             return Ending {
                 verdict: Verdict::Continue,
+                memory: watch.memory,
                 settings: watch.settings,
                 trouble: Some(reason),
             };
@@ -99,6 +104,7 @@ pub(super) fn announce(channel: &Channel) {
 struct Watch {
     verdict: Verdict,
     settings: Option<Settings>,
+    memory: Option<Before>,
     ready: bool,
 }
 
@@ -110,6 +116,7 @@ impl Watch {
                 (b'C', _) => self.verdict = Verdict::Continue,
                 (b'Q', &[code]) => self.verdict = Verdict::Quit(code),
                 (b'A', _) => self.verdict = Verdict::Abort,
+                (b'M', content) => self.memory = read_memory(content).or(self.memory),
                 (b'S', content) => self.settings = read_settings(content).or(self.settings),
                 (b'T', content) => switch(content),
                 // From a copy that has gone wrong.
@@ -129,6 +136,76 @@ fn switch(content: &[u8]) {
     }
 }
 
+/// Tells the program where the memory is, for the next look to compare with.
+pub(super) fn tell_memory(channel: &Channel, now: &Before) {
+    let content: Vec<u8> = figures(now)
+        .into_iter()
+        .flat_map(u64::to_le_bytes)
+        .collect();
+    // Unsaid, the next look compares with the one before.
+    let _said = channel.send(b'M', &content);
+}
+
+/// Stands for what could not be told.
+const UNTOLD: u64 = u64::MAX;
+
+fn figures(before: &Before) -> [u64; 10] {
+    let memory = &before.memory;
+    let told = |bytes: Option<u64>| bytes.unwrap_or(UNTOLD);
+    [
+        before.taken_ns,
+        memory.resident,
+        memory.live,
+        told(memory.rounding),
+        told(memory.free),
+        told(memory.foreign),
+        memory.own,
+        memory.stacks,
+        memory.files,
+        memory.unexplained,
+    ]
+}
+
+/// Reads what [`tell_memory`] wrote. None for anything of another length, or parts that add up to nothing possible.
+fn read_memory(content: &[u8]) -> Option<Before> {
+    let (words, rest) = content.as_chunks::<8>();
+    let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let [
+        taken_ns,
+        resident,
+        live,
+        rounding,
+        free,
+        foreign,
+        own,
+        stacks,
+        files,
+        unexplained,
+    ] = words[..]
+    else {
+        return None;
+    };
+    let told = |bytes: u64| (bytes != UNTOLD).then_some(bytes);
+    let (rounding, free, foreign) = (told(rounding), told(free), told(foreign));
+    let memory = MemorySplit {
+        resident,
+        live,
+        rounding,
+        free,
+        foreign,
+        own,
+        stacks,
+        files,
+        unexplained,
+        largest_other: None,
+    };
+    /// More than any machine has: sums of these stay far from overflowing.
+    const TOO_MUCH: u64 = 1 << 56;
+    let told = [rounding, free, foreign].into_iter().flatten();
+    let mut all = told.chain([resident, live, own, stacks, files, unexplained]);
+    (rest.is_empty() && all.all(|bytes| bytes < TOO_MUCH)).then_some(Before { memory, taken_ns })
+}
+
 fn read_settings(content: &[u8]) -> Option<Settings> {
     Settings::read(std::str::from_utf8(content).ok()?)
 }
@@ -138,5 +215,35 @@ fn trouble(end: End) -> Option<String> {
         End::Exited(0) => None,
         End::Exited(code) => Some(format!("a fault in sigheap (status {code})")),
         End::Killed(libc_signal) => Some(format!("signal {libc_signal} killed it")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_and_nonsense_is_not_heard() {
+        let before = Before {
+            memory: MemorySplit {
+                resident: 100,
+                live: 10,
+                rounding: Some(0),
+                free: None,
+                foreign: Some(3),
+                unexplained: 7,
+                ..MemorySplit::default()
+            },
+            taken_ns: 5,
+        };
+        let bytes: Vec<u8> = figures(&before)
+            .into_iter()
+            .flat_map(u64::to_le_bytes)
+            .collect();
+        assert_eq!(read_memory(&bytes), Some(before));
+        assert_eq!(read_memory(&bytes[1..]), None);
+        assert_eq!(read_memory(&[&bytes[..], &[0]].concat()), None);
+        assert_eq!(read_memory(&[0xf0; 80]), None);
+        assert_eq!(read_memory(&[]), None);
     }
 }

@@ -5,13 +5,16 @@
 //! - [`commands`], [`growth`]: what the prompt answers.
 //! - [`leaks`]: the demo's leaks, one by one.
 //! - [`leave`]: every way out of a look.
+//! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`streams`]: other standard streams, no terminal, other builds.
 //! - [`rules`]: who imports whom, what may stand where, and what the documents promise.
 
 mod commands;
 mod growth;
+mod handlers;
 mod leaks;
 mod leave;
+mod own_commands;
 mod process;
 mod prompt;
 mod pty;

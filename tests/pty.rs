@@ -50,6 +50,7 @@ pub(crate) struct Launch {
     arguments: Vec<OsString>,
     setting: Setting,
     cores: &'static str,
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 impl Launch {
@@ -65,7 +66,19 @@ impl Launch {
             arguments: Vec::new(),
             setting: Setting::Terminal,
             cores: "0",
+            variables: Vec::new(),
         }
+    }
+
+    /// One of the programs in `tests/programs`.
+    pub(crate) fn program<const N: usize>(arguments: [&str; N]) -> Self {
+        Launch::of(Path::new(env!("CARGO_BIN_EXE_programs"))).with(arguments)
+    }
+
+    /// With a variable in its environment.
+    pub(crate) fn set(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
     }
 
     /// More arguments.
@@ -131,6 +144,7 @@ impl Launch {
             .env("TERM", "xterm")
             .env("HOME", &folder.0);
         command.env("PATH", env::var_os("PATH").unwrap_or_default());
+        command.envs(self.variables.iter().copied());
         command.stdin(if self.setting == Setting::Terminal {
             Stdio::null()
         } else {

@@ -1,10 +1,12 @@
 //! Press **Ctrl-\\** in a running server's terminal and read its heap, by concrete type.
 
+mod answer;
 #[cfg(sigheap_supported)]
 mod capture;
 #[cfg(not(sigheap_supported))]
 mod elsewhere;
 mod heap;
+mod options;
 #[cfg(sigheap_supported)]
 mod os;
 #[cfg(sigheap_supported)]
@@ -25,10 +27,13 @@ mod track;
 #[cfg(sigheap_supported)]
 mod trend;
 
+pub use answer::Answer;
 #[cfg(not(sigheap_supported))]
-pub use elsewhere::{Agent, install};
+pub use elsewhere::{Agent, builder, install};
+pub use heap::{Mode, NoMode};
+pub use options::Builder;
 #[cfg(sigheap_supported)]
-pub use session::{Agent, install};
+pub use session::{Agent, builder, install};
 pub use track::Heap;
 
 /// What this repository's own tests reach for. Not part of the interface: anything here changes without notice.

@@ -5,7 +5,11 @@
 
 mod apart;
 mod clock;
+mod commands;
+mod environment;
+mod errands;
 mod install;
+mod notices;
 mod place;
 mod study;
 mod watch;
@@ -15,18 +19,20 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::capture::Frozen;
-use crate::heap::{Before, Gap, Settings};
-use crate::os::clone::{self, Side};
+use crate::heap::{Answered, Before, Call, Gap, Settings};
+use crate::os::clone::{self, Child, Side};
 use crate::os::look::Channel;
 use crate::os::shared::Shared;
-use crate::os::{process, quit};
+use crate::os::{process, quit, signals};
 use crate::pause::Pause;
 use crate::track::arena;
 
-pub use install::{Agent, install, prepare_to_stop};
+pub use install::{Agent, builder, install, prepare_to_stop};
 
-use clock::Clock;
+use clock::{Clock, Stopped};
+use errands::{Errand, Errands};
 use place::Place;
+use study::Study;
 use watch::{Ending, Verdict};
 
 /// What the agent's thread keeps from one look to the next.
@@ -44,18 +50,62 @@ struct Looks {
     history: Option<PathBuf>,
     /// What install could not do.
     gaps: Vec<Gap>,
+    /// The signals that the program's main thread blocked before it was last stopped.
+    blocked: Option<u64>,
+    /// Who speaks to the program's code.
+    errands: Errands,
+    /// Whether the handler was found replaced, which is said once.
+    replaced: bool,
 }
 
 /// A thread that has not stopped by then goes on running, and is named.
 const STOP_DEADLINE: Duration = Duration::from_secs(1);
 
-/// One look, from the key to the program running again.
-fn look(looks: &mut Looks) -> Result<Ending, Failure> {
+/// From the key to the program running again for good: a look, and another one after each command of the program's own.
+fn attend(looks: &mut Looks) -> Result<Ending, Failure> {
+    let place = Place::find();
+    let mut earlier = None;
+    loop {
+        match look(looks, &place, earlier.take()) {
+            Ok(Done::Over(ending)) => return Ok(ending),
+            Ok(Done::Called(call, standby)) => {
+                earlier = Some(Earlier {
+                    answered: commands::call(call, &place, looks),
+                    _standby: standby,
+                });
+            }
+            Err(failure) => {
+                place.restore(None);
+                return Err(failure);
+            }
+        }
+    }
+}
+
+/// How a look came to its end.
+enum Done {
+    Over(Ending),
+    /// The user called a command of the program's own.
+    Called(Call, Standby),
+}
+
+/// What a look at the same prompt follows.
+struct Earlier {
+    answered: Answered,
+    /// The copy that gives the terminal back should the program end before the next one can.
+    _standby: Standby,
+}
+
+/// One look. The program runs again when it returns.
+fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Done, Failure> {
     let malloc = process::allocator();
     let _arena = arena::enter();
-    let place = Place::find();
     let prompt = place.prompt(looks.history.as_deref());
     let channel = Channel::open().map_err(Failure::Channel)?;
+    let commands = commands::declared();
+    let mut hints = notices::all();
+    hints.extend(place.hints());
+    looks.blocked = quit::mask_of_the_main_thread();
     looks.number += 1;
     let born_before = looks.clock.begin_tick();
     let pause = Pause::begin(looks.number, STOP_DEADLINE).map_err(Failure::Stop)?;
@@ -75,32 +125,67 @@ fn look(looks: &mut Looks) -> Result<Ending, Failure> {
         malloc,
         before: looks.before,
         gaps: looks.gaps.clone(),
-        hints: place.hints(),
+        hints,
     };
     match clone::process().map_err(Failure::Clone)? {
-        Side::Copy => study::run(frozen, &place, prompt, &channel, looks),
+        Side::Copy => {
+            let study = Study {
+                place,
+                channel: &channel,
+                looks,
+                commands,
+                answered: earlier.as_ref().map(|earlier| &earlier.answered),
+            };
+            study.run(frozen, prompt)
+        }
         Side::Program(child) => {
+            drop(earlier);
             // At the terminal the program waits for the user; without one there is nobody to wait for.
             let mut still = Some((pause, stopped));
             if !place.has_terminal() {
                 looks.clock.go_on(still.take());
             }
-            let ending = watch::until_over(&child, &channel, &place);
-            place.restore(child.id);
-            looks.settings = ending.settings.unwrap_or(looks.settings);
-            looks.before = ending.memory.or(looks.before);
-            match ending.verdict {
-                Verdict::Continue => {}
-                Verdict::Quit(code) => process::end(code),
-                Verdict::Abort => process::die_of_quit(),
-            }
-            // First the program, then the news: a terminal that stands still must not hold it.
-            looks.clock.go_on(still);
-            if let Some(trouble) = &ending.trouble {
-                place.say(&format!("the look ended: {trouble}; the program goes on"));
-            }
-            Ok(ending)
+            Ok(see_through(looks, place, child, &channel, still))
         }
+    }
+}
+
+/// Waits for the copy, and does as it says.
+fn see_through(
+    looks: &mut Looks,
+    place: &Place,
+    child: Child,
+    channel: &Channel,
+    still: Option<(Pause, Stopped)>,
+) -> Done {
+    let ending = watch::until_over(&child, channel, place);
+    looks.settings = ending.settings.unwrap_or(looks.settings);
+    looks.before = ending.memory.or(looks.before);
+    if let Verdict::Call(call) = ending.verdict {
+        place.lend();
+        looks.clock.go_on(still);
+        return Done::Called(call, Standby(child));
+    }
+    place.restore(Some(child.id));
+    match ending.verdict {
+        Verdict::Quit(code) => process::end(code),
+        Verdict::Abort => process::abort(),
+        Verdict::Continue | Verdict::Call(_) => {}
+    }
+    // First the program, then the news: a terminal that stands still must not hold it.
+    looks.clock.go_on(still);
+    if let Some(trouble) = &ending.trouble {
+        place.say(&format!("the look ended: {trouble}; the program goes on"));
+    }
+    Done::Over(ending)
+}
+
+/// A copy that has told all it knew. It ends when dropped.
+struct Standby(Child);
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        self.0.kill();
     }
 }
 
@@ -109,32 +194,42 @@ fn serve(mut looks: Looks) -> ! {
     loop {
         if quit::wait(Clock::TICK) {
             let began = process::now_ns();
-            let result = look(&mut looks);
+            let result = attend(&mut looks);
             quit::acknowledge();
-            tell(result, Duration::from_nanos(process::now_ns() - began));
+            let took = Duration::from_nanos(process::now_ns() - began);
+            looks.errands.send(news(result, took));
+            if quit::take_owed() {
+                looks.errands.send(Errand::PassOn);
+            }
         } else {
             looks.clock.tick();
+            looks.watch_the_handler();
         }
     }
 }
 
-/// Says how the look went, in the program's log, now that the program runs again. Whoever pressed the key and got no
-/// prompt must learn why even where nobody listens to the log.
-fn tell(result: Result<Ending, Failure>, took: Duration) {
-    // The log is the program's code: what it keeps must not lie in the agent's memory.
-    let _untracked = arena::untracked();
-    let seconds = took.as_secs_f64();
+/// How the look went, for the program's log.
+fn news(result: Result<Ending, Failure>, took: Duration) -> Errand {
     match result {
-        Ok(Ending { trouble: None, .. }) => {
-            tracing::info!(target: "sigheap", seconds, "the look is over");
-        }
+        Ok(Ending { trouble: None, .. }) => Errand::Looked(took),
         Ok(Ending {
-            trouble: Some(trouble),
+            trouble: Some(what),
             ..
-        }) => tracing::warn!(target: "sigheap", seconds, "the look ended: {trouble}"),
-        Err(failure) => {
-            process::write(2, format!("[sigheap: {failure}]\r\n").as_bytes());
-            tracing::warn!(target: "sigheap", "{failure}");
+        }) => Errand::Trouble { what, took },
+        Err(failure) => Errand::Failed(failure.to_string()),
+    }
+}
+
+impl Looks {
+    /// Says once that another handler has come after ours. It is the program's right: nothing is done about it.
+    fn watch_the_handler(&mut self) {
+        if !self.replaced && quit::is_replaced() {
+            self.replaced = true;
+            self.errands.send(Errand::Note(format!(
+                "another handler for {} came after the agent's; the prompt opens only if it calls the one before it, as \
+                 those of signal-hook and tokio do",
+                signals::name(quit::signal())
+            )));
         }
     }
 }

@@ -10,7 +10,9 @@ use super::source::{Source, Token, all};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("heap", &[]),
     ("error", &[]),
-    ("elsewhere", &[]),
+    ("answer", &[]),
+    ("elsewhere", &["answer", "options"]),
+    ("options", &[]),
     ("report", &[]),
     ("os", &[]),
     ("track", &["os"]),
@@ -25,8 +27,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "os", "track", "pause", "capture", "resolve", "query", "trend", "export", "report",
-            "render", "talk",
+            "answer", "options", "os", "track", "pause", "capture", "resolve", "query", "trend",
+            "export", "report", "render", "talk",
         ],
     ),
 ];

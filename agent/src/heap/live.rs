@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Mode, Settings};
+use super::{Call, Mode, Settings};
 
 /// The bytes of object files.
 pub trait Files {
@@ -65,6 +65,8 @@ pub enum Request {
     Quit(u8),
     /// Die of SIGQUIT, with a core where the limits allow one.
     Abort,
+    /// Resume, run a command of the program's own there, and look again.
+    Run(Call),
     /// Remember these settings of the prompt for the looks to come.
     Remember(Settings),
     /// Record so much of what is allocated from now on.
@@ -75,7 +77,7 @@ impl Request {
     /// Whether the look is over with it.
     pub fn leaves(&self) -> bool {
         match self {
-            Request::Continue | Request::Quit(_) | Request::Abort => true,
+            Request::Continue | Request::Quit(_) | Request::Abort | Request::Run(_) => true,
             Request::Remember(_) | Request::Track(_) => false,
         }
     }

@@ -4,6 +4,7 @@
 //! and tests build it from arrays.
 
 mod block;
+mod call;
 mod gap;
 mod live;
 mod mode;
@@ -15,6 +16,7 @@ mod site;
 mod snapshot;
 
 pub use block::{Address, Birth, Block};
+pub use call::{Answered, Call, Ended};
 pub use gap::Gap;
 pub use live::{DebugPlaces, Files, Host, Request, Untold};
 pub use mode::{Mode, NoMode};

@@ -4,6 +4,7 @@
 //! keys of the terminal are then the copy's affair (Ctrl-C must not kill the program at `continue`), it dies with the
 //! program and before it when memory is short, and nothing of the program's runs in it.
 
+use std::cell::UnsafeCell;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
@@ -37,7 +38,13 @@ static IN_CLONE: AtomicBool = AtomicBool::new(false);
 
 /// Ends the copy, the terminal as it was. Nothing of the program's runs: no destructor, no exit handler.
 pub(crate) fn leave(code: u8) -> ! {
-    // SAFETY: with both fields zero the timer is switched off, so no tick comes between here and the end.
+    // No tick may come between here and the end.
+    stop_timer();
+    process::end(code)
+}
+
+fn stop_timer() {
+    // SAFETY: with all fields zero the timer is switched off.
     unsafe {
         libc::syscall(
             libc::SYS_setitimer,
@@ -46,7 +53,16 @@ pub(crate) fn leave(code: u8) -> ! {
             ptr::null::<u8>(),
         )
     };
-    process::end(code)
+}
+
+/// Waits to be ended: what this copy has seen is told, the program runs, and another copy will take over. Until then this
+/// one gives the terminal back should the program end.
+pub(crate) fn stand_by() -> ! {
+    stop_timer();
+    loop {
+        // SAFETY: sleeps until a signal.
+        unsafe { libc::pause() };
+    }
 }
 
 /// From the copy to the program: messages of a kind byte and some content, each arriving whole or not at all.
@@ -180,8 +196,11 @@ fn step_aside() {
 }
 
 fn take(terminal: &Terminal, settings: &Settings) {
-    // SAFETY: written once, before the handlers that read it are installed; this process has one thread.
-    unsafe { RESTORE.get().write(MaybeUninit::new(*settings)) };
+    // SAFETY: written before the handlers that read them are installed; this process has one thread.
+    unsafe {
+        RESTORE.get().write(MaybeUninit::new(*settings));
+        LATEST.get().write(MaybeUninit::new(settings.for_prompt()));
+    };
     RESTORE_FD.store(terminal.fd(), Ordering::SeqCst);
     terminal.give_to(terminal::group());
     terminal.set(&settings.for_prompt());
@@ -220,14 +239,23 @@ fn die_with(program: u32, has_terminal: bool) {
 
 static RESTORE_FD: AtomicI32 = AtomicI32::new(-1);
 static PROGRAM_GROUP: AtomicI32 = AtomicI32::new(0);
-static RESTORE: Restore = Restore(std::cell::UnsafeCell::new(MaybeUninit::uninit()));
+/// The terminal as the program had it.
+static RESTORE: Kept = Kept::nothing();
+/// The terminal as the prompt had it at the last tick.
+static LATEST: Kept = Kept::nothing();
 
-struct Restore(std::cell::UnsafeCell<MaybeUninit<Settings>>);
+/// Settings for signal handlers.
+struct Kept(UnsafeCell<MaybeUninit<Settings>>);
 
-// SAFETY: written once in `take`, before the handlers that read it are installed, in a process with one thread.
-unsafe impl Sync for Restore {}
+// SAFETY: the copy has one thread. `RESTORE` is written before the handlers that read it are installed; `LATEST` then,
+// too, and later by the handler of SIGALRM, which is not interrupted by itself.
+unsafe impl Sync for Kept {}
 
-impl Restore {
+impl Kept {
+    const fn nothing() -> Self {
+        Kept(UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
     fn get(&self) -> *mut MaybeUninit<Settings> {
         self.0.get()
     }
@@ -238,42 +266,61 @@ static TICK: [i64; 4] = [0, 100_000, 0, 100_000];
 static NO_TIMER: [i64; 4] = [0; 4];
 
 /// Ten times a second: while the prompt's group is not in the foreground (its job was stopped, the shell has the
-/// terminal) it waits here instead of stealing the shell's keys. Comes back with the terminal set as it was.
+/// terminal) it waits here instead of stealing the shell's keys. Comes back with the terminal set as it last was while it
+/// was the prompt's: what it is set to when this notices may be the shell's.
 extern "C" fn tick(_: i32) {
     let terminal = RESTORE_FD.load(Ordering::SeqCst);
-    // SAFETY: system calls on an open descriptor and plain records; errno is this thread's own and is put back.
+    // SAFETY: system calls on an open descriptor and plain records, `LATEST` as said there; errno is this thread's own
+    // and is put back.
     unsafe {
         let errno = *libc::__errno_location();
-        let foreground = libc::tcgetpgrp(terminal);
-        if foreground >= 0 && foreground != libc::getpgrp() {
-            let mut settings = MaybeUninit::<libc::termios>::zeroed();
-            libc::tcgetattr(terminal, settings.as_mut_ptr());
-            loop {
-                match libc::tcgetpgrp(terminal) {
-                    group if group == libc::getpgrp() => break,
-                    group if group < 0 => libc::_exit(0),
-                    _ => libc::usleep(50_000),
-                };
+        if is_in_the_foreground(terminal) {
+            let mut now = MaybeUninit::<libc::termios>::zeroed();
+            let read = libc::tcgetattr(terminal, now.as_mut_ptr()) == 0;
+            if read && is_in_the_foreground(terminal) {
+                LATEST
+                    .get()
+                    .write(MaybeUninit::new(Settings(now.assume_init())));
             }
-            libc::tcsetattr(terminal, libc::TCSANOW, settings.as_ptr());
+        } else {
+            while !is_in_the_foreground(terminal) {
+                libc::usleep(50_000);
+            }
+            let latest = &raw const (*LATEST.get()).assume_init_ref().0;
+            libc::tcsetattr(terminal, libc::TCSANOW, latest);
         }
         *libc::__errno_location() = errno;
     }
 }
 
-/// The program is gone: the terminal back, and out.
+/// Whether the terminal is the copy's. Ends the copy where the terminal has gone.
+fn is_in_the_foreground(terminal: i32) -> bool {
+    // SAFETY: plain calls on an open descriptor.
+    unsafe {
+        match libc::tcgetpgrp(terminal) {
+            group if group < 0 => libc::_exit(0),
+            group => group == libc::getpgrp(),
+        }
+    }
+}
+
+/// The program is gone: the terminal back, unless it is somebody else's by now, and out.
 extern "C" fn orphaned(_: i32) {
     let terminal = RESTORE_FD.load(Ordering::SeqCst);
     // SAFETY: `RESTORE` was written before the descriptor was set to anything but -1; the rest are system calls.
     unsafe {
-        if terminal >= 0 {
+        let program = PROGRAM_GROUP.load(Ordering::SeqCst);
+        // None where the program led its session, which is over with it.
+        let foreground = libc::tcgetpgrp(terminal);
+        let is_ours = foreground < 0 || foreground == libc::getpgrp() || foreground == program;
+        if terminal >= 0 && is_ours {
             process::write(terminal, b"\r\n[sigheap: the program has ended]\r\n");
             libc::tcsetattr(
                 terminal,
                 libc::TCSANOW,
                 &raw const (*RESTORE.get()).assume_init_ref().0,
             );
-            libc::tcsetpgrp(terminal, PROGRAM_GROUP.load(Ordering::SeqCst));
+            libc::tcsetpgrp(terminal, program);
         }
         libc::_exit(0)
     }

@@ -17,6 +17,7 @@ pub(crate) mod object;
 pub(crate) mod process;
 pub(crate) mod quit;
 pub(crate) mod shared;
+pub(crate) mod signals;
 pub(crate) mod stop;
 pub(crate) mod terminal;
 pub(crate) mod threads;

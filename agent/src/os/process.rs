@@ -34,21 +34,35 @@ pub(crate) fn end(code: u8) -> ! {
     unsafe { libc::_exit(code.into()) }
 }
 
-/// Dies of SIGQUIT as if no handler had ever been there, with a core where the limits allow one. Where the signal
-/// cannot kill (pid 1 of a container), ends with the status a shell would report.
-pub(crate) fn die_of_quit() -> ! {
+/// Dies of a signal as if no handler had ever been there, with a core where it makes one and the limits allow it. Where
+/// the signal cannot kill (pid 1 of a container), ends with the status a shell would report.
+pub(crate) fn die_of(signal: i32) -> ! {
+    raise_default(signal);
     // SAFETY: plain system calls on plain data; the action's zeroed form is SIG_DFL with no flags and an empty mask.
     unsafe {
-        let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
-        libc::sigaction(libc::SIGQUIT, &raw const default, std::ptr::null_mut());
-        mask(libc::SIG_UNBLOCK, &set_of(&[libc::SIGQUIT]));
-        libc::syscall(libc::SYS_tgkill, pid(), tid(), libc::SIGQUIT);
         // Still here: as pid 1 the kernel drops signals under their default action. It does not drop a fault.
+        let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
         libc::sigaction(libc::SIGILL, &raw const default, std::ptr::null_mut());
         mask(libc::SIG_UNBLOCK, &set_of(&[libc::SIGILL]));
         #[cfg(target_arch = "x86_64")]
         std::arch::asm!("ud2");
-        libc::_exit(131)
+        libc::_exit(128 + signal)
+    }
+}
+
+/// Dies of SIGQUIT, with a core where the limits allow one.
+pub(crate) fn abort() -> ! {
+    die_of(libc::SIGQUIT)
+}
+
+/// Takes a signal as if no handler had ever been there. Returns where the default does not end the process: as pid 1.
+pub(crate) fn raise_default(signal: i32) {
+    // SAFETY: as in `die_of`.
+    unsafe {
+        let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+        mask(libc::SIG_UNBLOCK, &set_of(&[signal]));
+        libc::syscall(libc::SYS_tgkill, pid(), tid(), signal);
     }
 }
 
@@ -58,17 +72,16 @@ pub(crate) fn is_setuid() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// Makes this thread deaf to all signals but SIGQUIT and the faults, for the agent's thread: the program's signals
-/// must find the program's threads, and children inherit no mask from here.
+/// Makes this thread deaf to all signals but the faults and some, for the agent's threads: the program's signals must
+/// find the program's threads.
 pub(crate) struct Deaf {
     before: libc::sigset_t,
 }
 
 impl Deaf {
-    /// Blocks them until the guard is dropped. Threads spawned meanwhile inherit the deafness.
-    pub(crate) fn new() -> Self {
-        let heard = [
-            libc::SIGQUIT,
+    /// Blocks all but the faults and `but` until the guard is dropped. Threads spawned meanwhile inherit the deafness.
+    pub(crate) fn to_all(but: &[i32]) -> Self {
+        let faults = [
             libc::SIGSEGV,
             libc::SIGBUS,
             libc::SIGFPE,
@@ -77,7 +90,7 @@ impl Deaf {
             libc::SIGTRAP,
         ];
         Deaf {
-            before: mask(libc::SIG_SETMASK, &all_but(&heard)),
+            before: mask(libc::SIG_SETMASK, &all_but(&[&faults[..], but].concat())),
         }
     }
 }
@@ -86,6 +99,29 @@ impl Drop for Deaf {
     fn drop(&mut self) {
         mask(libc::SIG_SETMASK, &self.before);
     }
+}
+
+/// The signals that the program's main thread blocks, a bit each. Not while it is stopped: then it blocks all.
+pub(crate) fn mask_of_the_main_thread() -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/self/task/{}/status", pid())).ok()?;
+    let blocked = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigBlk:"))?;
+    u64::from_str_radix(blocked.trim(), 16).ok()
+}
+
+/// Makes this thread block these signals and no others.
+pub(crate) fn block_only(blocked: u64) {
+    // SAFETY: the kernel reads a mask of eight bytes.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const blocked,
+            std::ptr::null_mut::<u64>(),
+            size_of::<u64>(),
+        )
+    };
 }
 
 /// The first of the signals that ask the program to end and that wait because all its threads are stopped.

@@ -87,6 +87,18 @@ impl Terminal {
         unsafe { libc::poll(&raw mut waiting, 1, 0) == 1 && waiting.revents & libc::POLLIN != 0 }
     }
 
+    /// The keys that were typed by now; nothing where the terminal is not this process's to read.
+    pub(crate) fn keys(&self) -> Vec<u8> {
+        if !self.is_ours() || !self.has_input() {
+            return Vec::new();
+        }
+        let mut keys = vec![0u8; 64];
+        // SAFETY: at most as many bytes are written as the buffer holds.
+        let read = unsafe { libc::read(self.fd(), keys.as_mut_ptr().cast(), keys.len()) };
+        keys.truncate(usize::try_from(read).unwrap_or(0));
+        keys
+    }
+
     /// The open file, for reading keys and writing text.
     pub(crate) fn file(&self) -> &File {
         &self.file

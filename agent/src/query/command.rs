@@ -1,6 +1,7 @@
 //! What a command declares about itself, and how one is found by what was typed.
 
 use super::near::nearest;
+use super::program::of_program;
 use super::track::is_whole;
 use super::{COMMANDS, Error, Typed, View};
 use crate::heap::Host;
@@ -33,6 +34,8 @@ pub(crate) struct Command {
     pub(crate) whole: bool,
     /// Whether help and completion leave it out: it is there for the tests.
     pub(crate) hidden: bool,
+    /// Whether the program answers it, not sigheap; see [`add`].
+    pub(crate) of_program: bool,
     /// Answers.
     pub(crate) run: fn(&mut View<'_>, &Typed, &mut dyn Host) -> Result<Report, Error>,
 }
@@ -52,6 +55,7 @@ impl Command {
         needs: &[],
         whole: false,
         hidden: false,
+        of_program: false,
         run: |_, _, _| Ok(Report::default()),
     };
 
@@ -89,7 +93,7 @@ impl Command {
         usage
     }
 
-    fn is_called(&self, word: &str) -> bool {
+    pub(super) fn is_called(&self, word: &str) -> bool {
         self.name == word || self.aliases.contains(&word)
     }
 }
@@ -99,11 +103,16 @@ impl Command {
 /// # Errors
 /// [`Error::UnknownCommand`], [`Error::Ambiguous`], [`Error::NotWhole`].
 pub(crate) fn find(word: &str) -> Result<&'static Command, Error> {
-    if let Some(command) = COMMANDS.iter().find(|command| command.is_called(word)) {
+    if let Some(command) = all().find(|command| command.is_called(word)) {
         return Ok(command);
     }
-    let begins = |command: &&&Command| !command.hidden && command.name.starts_with(word);
-    match *COMMANDS.iter().filter(begins).collect::<Vec<_>>() {
+    let begins = |command: &&'static Command| !command.hidden && command.name.starts_with(word);
+    let mut begun: Vec<_> = all().filter(begins).collect();
+    // The program's commands leave sigheap's their short forms.
+    if begun.iter().any(|command| !command.of_program) {
+        begun.retain(|command| !command.of_program);
+    }
+    match *begun {
         [] => Err(Error::UnknownCommand {
             word: word.to_owned(),
             near: nearest(word, shown().map(|command| command.name)),
@@ -119,7 +128,12 @@ pub(crate) fn find(word: &str) -> Result<&'static Command, Error> {
 
 /// The commands that help and completion show.
 pub(crate) fn shown() -> impl Iterator<Item = &'static Command> {
-    COMMANDS.iter().copied().filter(|command| !command.hidden)
+    all().filter(|command| !command.hidden)
+}
+
+/// Sigheap's commands and then the program's.
+fn all() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().copied().chain(of_program())
 }
 
 /// What stands after a command's name.
@@ -148,6 +162,8 @@ pub(crate) enum Kind {
     Command,
     /// How much to record.
     Mode,
+    /// Anything.
+    Word,
     /// The name of a setting.
     Setting,
     /// What the setting before it may be set to.

@@ -74,6 +74,11 @@ pub(crate) enum Error {
         /// How many rows there were.
         rows: usize,
     },
+    /// The row was numbered before the program ran again.
+    VoidRow {
+        /// What was typed.
+        word: String,
+    },
     /// The row stands for something else than the command asks about.
     WrongRow {
         /// What was typed.
@@ -164,6 +169,9 @@ impl Error {
                 Some("`top`, `list` and `sites` number their rows".to_owned())
             }
             Error::NoRow { rows, .. } => Some(format!("the last table has rows #1 to #{rows}")),
+            Error::VoidRow { .. } => {
+                Some("ask again for the table that numbered it: the heap is another by now".to_owned())
+            }
             Error::WrongRow { wanted, .. } => Some(format!("it takes {wanted}")),
             Error::NoMark { marks: 0, .. } => {
                 Some("there are no marks yet: `mark NAME` makes one".to_owned())
@@ -212,6 +220,12 @@ impl fmt::Display for Error {
                 }
             ),
             Error::NoRow { word, .. } => write!(f, "there is no row {word}"),
+            Error::VoidRow { word } => {
+                write!(
+                    f,
+                    "row {word} is of the look before, and the program ran since"
+                )
+            }
             Error::WrongRow { word, .. } => write!(f, "row {word} stands for something else"),
             Error::NoMark { name, .. } => write!(f, "there is no mark `{name}`"),
             Error::MarksFull { number: true } => {

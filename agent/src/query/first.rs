@@ -15,6 +15,8 @@ const GROWN: usize = 3;
 const THREADS: usize = 2;
 /// Parts of the memory that `info` alone tells apart.
 const REST: [&str; 3] = ["rounding", "foreign", "unexplained"];
+/// Hints shown; `info` shows all.
+const HINTS: usize = 3;
 /// Gaps shown; `info` shows all.
 const GAPS: usize = 2;
 
@@ -39,7 +41,7 @@ pub(crate) fn first_screen(view: &mut View<'_>) -> Report {
 fn head(view: &mut View<'_>) -> Vec<String> {
     let mut head = vec![paused(view)];
     head.extend(unstopped(view.snapshot, THREADS));
-    head.extend(view.snapshot.hints.iter().cloned());
+    head.extend(view.snapshot.hints.iter().take(HINTS).cloned());
     head.push(resident(view));
     head.push(tracking(view.snapshot));
     if view.snapshot.tracking.present {

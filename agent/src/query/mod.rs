@@ -11,6 +11,7 @@ mod filter;
 mod first;
 mod near;
 mod pattern;
+mod program;
 mod stack;
 mod subject;
 mod types;
@@ -40,10 +41,14 @@ pub(crate) mod fixture;
 mod tests;
 
 pub(crate) use args::{COMMON, Typed};
-pub(crate) use command::{Argument, Command, Example, Flag, Kind, Need, find, stands_for_any};
+pub(crate) use command::{
+    Argument, Command, Example, Flag, Kind, Need, find, shown, stands_for_any,
+};
 pub(crate) use error::Error;
 pub(crate) use filter::{FIELDS, WHERE, extent};
 pub(crate) use first::first_screen;
+pub(crate) use near::nearest;
+pub(crate) use program::{add, answer_of_program, check_name, failure_of_program};
 pub(crate) use view::View;
 
 /// Every command, in the order in which `help` lists them.

@@ -27,6 +27,8 @@ pub(crate) struct View<'a> {
     pub(crate) switched: Option<Mode>,
     /// What the user has set at the prompt.
     pub(crate) settings: Settings,
+    /// Whether the program ran since the prompt opened: rows that were numbered before are void.
+    pub(crate) renewed: bool,
     /// What the look before counted.
     past: Option<Rc<Counts>>,
     /// The highest counts of the looks before.
@@ -57,6 +59,7 @@ impl<'a> View<'a> {
             frozen: true,
             switched: None,
             settings: Settings::default(),
+            renewed: false,
             past: ledger.last.take(),
             peaks: ledger.peaks.clone(),
             ledger,
@@ -255,10 +258,18 @@ impl<'a> View<'a> {
         };
         let place = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
         let object = place.and_then(|place| self.objects.get(place));
-        object.cloned().map(Some).ok_or_else(|| Error::NoRow {
-            word: word.to_owned(),
-            rows: self.objects.len(),
-        })
+        object
+            .cloned()
+            .map(Some)
+            .ok_or_else(|| match self.renewed && self.objects.is_empty() {
+                true => Error::VoidRow {
+                    word: word.to_owned(),
+                },
+                false => Error::NoRow {
+                    word: word.to_owned(),
+                    rows: self.objects.len(),
+                },
+            })
     }
 
     /// That no recorded block lies there.

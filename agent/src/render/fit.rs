@@ -24,7 +24,7 @@ pub(super) fn cut(words: &str, columns: usize) -> String {
 
 /// The words with their control characters shown as `?`: names come out of files that anyone may have written, and the
 /// terminal obeys escape sequences.
-pub(super) fn tame(words: &str) -> String {
+pub(crate) fn tame(words: &str) -> String {
     let tame = |c: char| if c.is_control() { '?' } else { c };
     words.chars().map(tame).collect()
 }

@@ -6,7 +6,7 @@ mod json;
 mod table;
 mod text;
 
-pub(crate) use fit::width;
+pub(crate) use fit::{tame, width};
 pub(crate) use json::{json, json_error};
 pub(crate) use text::{error_text, text};
 

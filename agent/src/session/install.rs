@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::{io, thread};
+use std::{fmt, io, thread};
 
 use super::apart;
 use super::clock::Clock;
-use super::{Looks, serve};
+use super::errands::Errands;
+use super::{Looks, commands, environment, notices, serve};
+use crate::answer::Answer;
 use crate::heap::{Gap, Settings};
+use crate::options::{Builder, Options};
 use crate::os::quit::{self, Before};
 use crate::os::shared::Shared;
-use crate::os::{files, look, process, stop};
+use crate::os::{files, look, process, signals, stop};
 use crate::track::{self, arena};
 
 /// A handle on the agent. Cheap to copy; dropping it does nothing.
@@ -20,40 +23,130 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Whether SIGQUIT opens the heap. If not, the log says why.
+    /// Whether the signal opens the heap of this process. If not, the log says why. In a child that the program forked
+    /// it does not.
     pub fn is_active(&self) -> bool {
-        self.active
+        self.active && quit::is_installed_here()
+    }
+
+    /// Adds a command of the program's own to the prompt.
+    ///
+    /// Typed there, it runs **in the program**, which goes on meanwhile: on a thread of the program's, with its
+    /// descriptors, its environment and the signal mask of its main thread. It may allocate, lock, log and panic. Then
+    /// the heap is frozen anew, and what the command wrote is shown at the same prompt; rows that were numbered before
+    /// mean nothing any more. `help`, completion, `--json` and `> FILE` know it.
+    ///
+    /// `name` is what is typed: a letter, then letters, digits and `-_.:`, 24 at most. `summary` is what `help` says of
+    /// it, in a line. `run` gets the words behind the name, and what it writes is shown, up to 16 MiB; if it returns an
+    /// [error](Answer) or panics, that is shown as well. It is waited for up to a minute, or until Ctrl-C; after that it
+    /// goes on unheard.
+    ///
+    /// A name that cannot be typed or is taken is left out, and the log and the first screen say so. Where the agent is
+    /// not installed this does nothing.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// static CACHE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    ///
+    /// let agent = sigheap::install();
+    /// agent.command("cache", "how full the cache is", |_words, out| {
+    ///     writeln!(out, "{} entries", CACHE.lock().unwrap().len())
+    /// });
+    /// ```
+    pub fn command<A: Answer>(
+        &self,
+        name: &str,
+        summary: &str,
+        run: impl Fn(&[&str], &mut dyn io::Write) -> A + Send + Sync + 'static,
+    ) {
+        if self.active {
+            let _untracked = arena::untracked();
+            let run = move |words: &[&str], out: &mut dyn io::Write| match run(words, out).failure()
+            {
+                Some(why) => Err(why),
+                None => Ok(()),
+            };
+            commands::register(name, summary, Box::new(run));
+        }
     }
 }
 
 /// Makes SIGQUIT (Ctrl-\\ in the program's terminal) open the heap.
 ///
-/// Call it first thing in `main`, before threads start. It starts one thread, which sleeps. Calling it again gives the
+/// Call it first thing in `main`, before threads start. It starts two threads, which sleep. Calling it again gives the
 /// same agent. What it cannot do it reports through `tracing` and on the first screen; it never panics and never keeps
 /// the program from starting. With `SIGHEAP=off` in the environment it does nothing at all.
+///
+/// [`builder`] has options.
 pub fn install() -> Agent {
-    static AGENT: OnceLock<Agent> = OnceLock::new();
-    *AGENT.get_or_init(|| {
-        let _untracked = arena::untracked();
-        match start() {
-            Ok(()) => Agent { active: true },
-            Err(refusal) => {
-                refusal.tell();
-                Agent { active: false }
-            }
-        }
-    })
+    builder().install()
 }
 
-fn start() -> Result<(), Refusal> {
-    if !process::is_setuid() && std::env::var_os("SIGHEAP").is_some_and(|options| options == "off")
-    {
+/// An agent with options.
+pub fn builder() -> Builder {
+    Builder::default()
+}
+
+impl Builder {
+    /// Installs the agent, as [`install`] does, with these options and those of `SIGHEAP`.
+    ///
+    /// There is one agent in a process. Where it was installed before, this gives the same one, and the options of the
+    /// first call stand.
+    pub fn install(self) -> Agent {
+        static AGENT: OnceLock<(Options, Agent)> = OnceLock::new();
+        let mut first = false;
+        let (options, agent) = AGENT.get_or_init(|| {
+            first = true;
+            let _untracked = arena::untracked();
+            let agent = Agent {
+                active: start(&self.options),
+            };
+            (self.options.clone(), agent)
+        });
+        if !first && self.options != *options {
+            notices::say(
+                "The agent was installed twice, with other options; the first stand.".into(),
+            );
+        }
+        *agent
+    }
+}
+
+/// Whether the agent is there now. If not, the log says why.
+fn start(built: &Options) -> bool {
+    let (options, problems) = options(built);
+    problems.into_iter().for_each(notices::say);
+    match try_to_start(&options) {
+        Ok(()) => true,
+        Err(refusal) => {
+            refusal.tell();
+            false
+        }
+    }
+}
+
+/// What was built, as the environment changes it, and what there is to say about both.
+fn options(built: &Options) -> (Options, Vec<String>) {
+    let (built, problem) = environment::checked(built.clone());
+    let variable = std::env::var_os("SIGHEAP").filter(|_| !process::is_setuid());
+    let text = variable.unwrap_or_default();
+    let (options, mut problems) = environment::read(&text.to_string_lossy(), built);
+    problems.extend(problem);
+    (options, problems)
+}
+
+fn try_to_start(options: &Options) -> Result<(), Refusal> {
+    if options.off {
+        track::end();
         return Err(Refusal::Off);
     }
-    match quit::disposition() {
+    track::set_mode(options.track);
+    let signal = options.signal.ok_or(Refusal::NoSignal)?;
+    match quit::disposition(signal) {
         Before::Default => {}
-        Before::Ignored => return Err(Refusal::Ignored),
-        Before::Handled => return Err(Refusal::Handled),
+        Before::Handled if options.chain => {}
+        Before::Ignored => return Err(Refusal::Ignored(signal)),
+        Before::Handled => return Err(Refusal::Handled(signal)),
     }
     let kept = Shared::new(KEPT_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
     arena::reserve().ok_or(Refusal::NoRoom)?;
@@ -61,8 +154,10 @@ fn start() -> Result<(), Refusal> {
     quiet_panics_in_the_clone();
     let history = history_file();
     files::look_in(apart::places());
-    spawn(history, kept).map_err(|error| Refusal::System("the agent's thread", error))?;
-    quit::install().map_err(|error| Refusal::System("the handler of SIGQUIT", error))
+    let thread = |error| Refusal::System("the agent's threads", error);
+    let errands = Errands::start().map_err(thread)?;
+    spawn(signal, errands, history, kept).map_err(thread)?;
+    quit::install(signal).map_err(|error| Refusal::System("the handler", error))
 }
 
 /// Makes threads stoppable, but not in the middle of what the tracker does.
@@ -76,11 +171,12 @@ const KEPT_ROOM: usize = 32 << 20;
 /// Bytes of stack for the agent's thread, and so for the clone. Debug information nests deep.
 const STACK: usize = 8 << 20;
 
-fn spawn(history: Option<PathBuf>, kept: Shared) -> io::Result<()> {
-    let _deaf = process::Deaf::new();
+fn spawn(signal: i32, errands: Errands, history: Option<PathBuf>, kept: Shared) -> io::Result<()> {
+    let _deaf = process::Deaf::to_all(&[signal]);
     let _arena = arena::enter();
     let agent = move || {
         let _arena = arena::enter();
+        quit::this_thread_is_the_agent();
         let mut gaps = Vec::new();
         if let Err(error) = process::own_descriptors() {
             gaps.push(Gap::new(
@@ -96,6 +192,9 @@ fn spawn(history: Option<PathBuf>, kept: Shared) -> io::Result<()> {
             before: None,
             history,
             gaps,
+            errands,
+            blocked: None,
+            replaced: false,
         })
     };
     thread::Builder::new()
@@ -135,8 +234,11 @@ fn history_file() -> Option<PathBuf> {
 #[derive(Debug)]
 enum Refusal {
     Off,
-    Ignored,
-    Handled,
+    NoSignal,
+    /// The signal is ignored.
+    Ignored(i32),
+    /// The signal has a handler.
+    Handled(i32),
     NoRoom,
     System(&'static str, io::Error),
 }
@@ -145,21 +247,32 @@ impl Refusal {
     fn tell(&self) {
         match self {
             Refusal::Off => {}
-            Refusal::Ignored => {
-                tracing::info!(target: "sigheap", "SIGQUIT is ignored by whoever started this program (a script's `&`, nohup); left as it is"
-                )
+            Refusal::NoSignal | Refusal::Ignored(_) => {
+                tracing::info!(target: "sigheap", "not installed: {self}");
             }
-            Refusal::Handled => {
-                tracing::warn!(target: "sigheap", "the program has a handler for SIGQUIT already; it is left alone"
-                )
-            }
-            Refusal::NoRoom => {
-                tracing::warn!(target: "sigheap", "not installed: no addresses left for its memory (ulimit -v)"
-                )
-            }
-            Refusal::System(what, error) => {
-                tracing::warn!(target: "sigheap", "not installed: {what}: {error}")
-            }
+            _ => tracing::warn!(target: "sigheap", "not installed: {self}"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Off => f.write_str("it is off"),
+            Refusal::NoSignal => f.write_str("it was given no signal, so nothing opens the prompt"),
+            Refusal::Ignored(signal) => write!(
+                f,
+                "{} is ignored by whoever started this program (a script's `&`, nohup), and left so",
+                signals::name(*signal)
+            ),
+            Refusal::Handled(signal) => write!(
+                f,
+                "the program has a handler for {} already, which is left alone; `.chain()` or SIGHEAP=chain opens the \
+                 prompt and calls it as well, `.signal(…)` or SIGHEAP=signal=USR2 takes another signal",
+                signals::name(*signal)
+            ),
+            Refusal::NoRoom => f.write_str("no addresses are left for its memory (ulimit -v)"),
+            Refusal::System(what, error) => write!(f, "{what}: {error}"),
         }
     }
 }

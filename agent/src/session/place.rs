@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::os::clone::Child;
+use crate::os::quit;
 use crate::os::terminal::{self, Settings, Terminal};
 use crate::talk::Prompt;
 
@@ -23,6 +24,10 @@ impl Place {
         let Ok(terminal) = Terminal::open() else {
             return Place::Nowhere("the program has no terminal");
         };
+        if terminal::group() == 0 {
+            // Then there is no number by which to give the terminal back.
+            return Place::Nowhere("the program's process group is that of another pid namespace");
+        }
         if !terminal.is_ours() {
             return Place::Nowhere(
                 "the program is in the background of its terminal (`fg` brings it back)",
@@ -53,7 +58,9 @@ impl Place {
 
     /// What the user should know of how the program was started.
     pub(super) fn hints(&self) -> Vec<String> {
-        let piped = self.has_terminal() && (terminal::is_pipe(0) || terminal::is_pipe(1));
+        let piped = self.has_terminal()
+            && quit::is_of_the_terminal()
+            && (terminal::is_pipe(0) || terminal::is_pipe(1));
         let hint = "standard input or output is a pipe: Ctrl-\\ reaches every program of a pipeline, and ends those \
                     without a handler; kill -QUIT to this one alone spares them";
         piped.then(|| hint.to_string()).into_iter().collect()
@@ -78,12 +85,35 @@ impl Place {
         }
     }
 
-    /// Gives the terminal back to the program, set as it was, unless somebody else has it by now.
-    pub(super) fn restore(&self, look: i32) {
+    /// Lets the program have the terminal while a command of its own runs, but for the keys that signal: they are the
+    /// prompt's, and come as bytes.
+    pub(super) fn lend(&self) {
+        if let Place::Terminal(terminal, settings) = self {
+            terminal.give_to(terminal::group());
+            terminal.set(&settings.for_keys());
+        }
+    }
+
+    /// Whether a key was pressed that interrupts. Other keys are lost.
+    pub(super) fn is_interrupted(&self) -> bool {
+        const CTRL_C: u8 = 3;
+        const CTRL_BACKSLASH: u8 = 28;
+        match self {
+            Place::Terminal(terminal, _) => {
+                let keys = terminal.keys();
+                keys.contains(&CTRL_C) || keys.contains(&CTRL_BACKSLASH)
+            }
+            Place::Nowhere(_) => false,
+        }
+    }
+
+    /// Takes the terminal back for the program from the copy, if one has it, and sets it as it was; unless somebody else
+    /// has it by now.
+    pub(super) fn restore(&self, copy: Option<i32>) {
         if let Place::Terminal(terminal, settings) = self
             && terminal
                 .foreground()
-                .is_some_and(|group| group == look || group == terminal::group())
+                .is_some_and(|group| Some(group) == copy || group == terminal::group())
         {
             terminal.give_to(terminal::group());
             terminal.set(settings);

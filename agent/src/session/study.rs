@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::place::Place;
 use super::{Looks, watch};
 use crate::capture::{self, Frozen};
-use crate::heap::{Before, Gap, Host, Request, Untold};
+use crate::heap::{Answered, Before, Gap, Host, Request, Untold};
 use crate::os::look::{self, Channel};
 use crate::os::shared::Shared;
-use crate::os::{files::Mapped, process};
-use crate::query::View;
+use crate::os::{files::Mapped, process, quit, signals};
+use crate::query::{self, View};
 use crate::resolve::Resolver;
 use crate::talk::{self, Prompt, Tty};
 use crate::track::arena;
@@ -18,64 +18,89 @@ use crate::trend::{Damaged, Ledger};
 /// Exit status of a look that panicked outside every command's own guard.
 const PANICKED: u8 = 70;
 
-/// The clone's whole life.
-pub(super) fn run(
-    frozen: Frozen,
-    place: &Place,
-    prompt: Option<Prompt>,
-    channel: &Channel,
-    looks: &Looks,
-) -> ! {
-    arena::set_in_clone();
-    arena::limit(process::available_memory() / 2);
-    log::set_max_level(log::LevelFilter::Off);
-    let terminal = match place {
-        Place::Terminal(terminal, settings) => Some((terminal, settings)),
-        Place::Nowhere(_) => None,
-    };
-    look::settle(frozen.pid, terminal);
-    let done = catch_unwind(AssertUnwindSafe(|| {
-        study(frozen, place, prompt, channel, looks)
-    }));
-    look::leave(if done.is_ok() { 0 } else { PANICKED })
+/// What a look needs beside the frozen heap.
+pub(super) struct Study<'a> {
+    pub(super) place: &'a Place,
+    pub(super) channel: &'a Channel,
+    pub(super) looks: &'a Looks,
+    /// The program's own commands, with what each says of itself.
+    pub(super) commands: Vec<(String, String)>,
+    /// What one of them answered just now; the look goes on with that at the same prompt.
+    pub(super) answered: Option<&'a Answered>,
 }
 
-fn study(frozen: Frozen, place: &Place, prompt: Option<Prompt>, channel: &Channel, looks: &Looks) {
-    let kept = &looks.kept;
-    let (ledger, damage) = read(kept);
-    let mut snapshot = capture::heap(frozen, ledger.sites(), &Mapped);
-    snapshot.gaps.extend(damage);
-    watch::tell_memory(
-        channel,
-        &Before {
+impl Study<'_> {
+    /// The clone's whole life.
+    pub(super) fn run(self, frozen: Frozen, prompt: Option<Prompt>) -> ! {
+        arena::set_in_clone();
+        arena::limit(process::available_memory() / 2);
+        log::set_max_level(log::LevelFilter::Off);
+        let terminal = match self.place {
+            Place::Terminal(terminal, settings) => Some((terminal, settings)),
+            Place::Nowhere(_) => None,
+        };
+        look::settle(frozen.pid, terminal);
+        match catch_unwind(AssertUnwindSafe(|| self.study(frozen, prompt))) {
+            Ok(Left::Over) => look::leave(0),
+            Ok(Left::Calling) => look::stand_by(),
+            Err(_) => look::leave(PANICKED),
+        }
+    }
+
+    fn study(&self, frozen: Frozen, prompt: Option<Prompt>) -> Left {
+        let kept = &self.looks.kept;
+        let (ledger, damage) = read(kept);
+        let mut snapshot = capture::heap(frozen, ledger.sites(), &Mapped);
+        snapshot.gaps.extend(damage);
+        let memory = Before {
             memory: snapshot.memory,
             taken_ns: snapshot.taken_ns,
-        },
-    );
-    let mut resolver = Resolver::new(snapshot.modules.clone(), &Mapped);
-    let mut view = View::open(&snapshot, &mut resolver, ledger, kept.room());
-    view.settings = looks.settings;
-    let mut host = Asks { channel, kept };
-    // Before anything that may fail. Without it the next look says that it is the first.
-    let _kept = view.hand_on(&mut host);
-    match (place, prompt) {
-        (Place::Terminal(terminal, _), Some(prompt)) => {
-            watch::announce(channel);
-            // The key's own echo stands in the line.
-            process::write(1, b"\r\n");
-            prompt.run(&mut view, &mut Tty(terminal), &mut host);
+        };
+        watch::tell_memory(self.channel, &memory);
+        let mut resolver = Resolver::new(snapshot.modules.clone(), &Mapped);
+        let mut view = View::open(&snapshot, &mut resolver, ledger, kept.room());
+        view.settings = self.looks.settings;
+        view.renewed = self.answered.is_some();
+        for (name, summary) in &self.commands {
+            query::add(name, summary);
         }
-        (Place::Nowhere(why), _) => {
-            view.frozen = false;
-            process::write(
-                2,
-                format!("sigheap: SIGQUIT; {why}, so in short:\n").as_bytes(),
-            );
-            process::write(2, talk::report_short(&mut view, &mut host).as_bytes());
+        let mut host = Asks {
+            channel: self.channel,
+            kept,
+            left: Left::Over,
+        };
+        // Before anything that may fail. Without it the next look says that it is the first.
+        let _kept = view.hand_on(&mut host);
+        match (self.place, prompt) {
+            (Place::Terminal(terminal, _), Some(prompt)) => {
+                watch::announce(self.channel);
+                if self.answered.is_none() {
+                    // The key's own echo stands in the line.
+                    process::write(1, b"\r\n");
+                }
+                prompt.run(&mut view, &mut Tty(terminal), &mut host, self.answered);
+                return host.left;
+            }
+            (Place::Nowhere(why), _) => {
+                view.frozen = false;
+                let signal = signals::name(quit::signal());
+                let head = format!("sigheap: {signal}; {why}, so in short:\n");
+                process::write(2, head.as_bytes());
+                process::write(2, talk::report_short(&mut view, &mut host).as_bytes());
+            }
+            // The terminal went away between the two looks at it.
+            (Place::Terminal(..), None) => {}
         }
-        // The terminal went away between the two looks at it.
-        (Place::Terminal(..), None) => {}
+        Left::Over
     }
+}
+
+/// Why the conversation ended.
+#[derive(Clone, Copy)]
+enum Left {
+    Over,
+    /// The program runs a command of its own, and there will be another look.
+    Calling,
 }
 
 /// What the looks before hand on.
@@ -94,13 +119,19 @@ fn read(kept: &Shared) -> (Ledger, Option<Gap>) {
 struct Asks<'a> {
     channel: &'a Channel,
     kept: &'a Shared,
+    left: Left,
 }
 
 impl Host for Asks<'_> {
     fn request(&mut self, request: Request) -> Result<(), Untold> {
-        watch::ask(self.channel, request)
-            .then_some(())
-            .ok_or(Untold)
+        let calls = matches!(request, Request::Run(_));
+        if !watch::ask(self.channel, request) {
+            return Err(Untold);
+        }
+        if calls {
+            self.left = Left::Calling;
+        }
+        Ok(())
     }
 
     fn keep(&mut self, content: &[u8]) -> Result<(), Untold> {

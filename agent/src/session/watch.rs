@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::place::Place;
-use crate::heap::{Before, MemorySplit, Request, Settings};
+use crate::heap::{Before, Call, MemorySplit, Request, Settings};
 use crate::os::clone::{Child, End};
 use crate::os::look::Channel;
 use crate::os::{process, quit};
@@ -23,11 +23,13 @@ pub(super) struct Ending {
 }
 
 /// What becomes of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Continue,
     Quit(u8),
     Abort,
+    /// Go on, run a command of its own, be looked at again. The copy stands by.
+    Call(Call),
 }
 
 /// How often the program's side looks up: after a child stopped, a terminal taken, a signal to end.
@@ -50,10 +52,22 @@ pub(super) fn until_over(child: &Child, channel: &Channel, place: &Place) -> End
         watch.listen(channel);
         if let Some(end) = ended {
             return Ending {
-                verdict: watch.verdict,
+                // A copy that died has not stood by.
+                verdict: match watch.verdict {
+                    Verdict::Call(_) => Verdict::Continue,
+                    verdict => verdict,
+                },
                 memory: watch.memory,
                 settings: watch.settings,
                 trouble: trouble(end),
+            };
+        }
+        if matches!(watch.verdict, Verdict::Call(_)) {
+            return Ending {
+                verdict: watch.verdict,
+                memory: watch.memory,
+                settings: watch.settings,
+                trouble: None,
             };
         }
         if let Some(reason) = reason_to_end(place, Duration::from_nanos(process::now_ns() - began))
@@ -91,6 +105,7 @@ pub(super) fn ask(channel: &Channel, request: Request) -> bool {
         Request::Quit(code) => channel.send(b'Q', &[code]),
         Request::Abort => channel.send(b'A', &[]),
         Request::Track(mode) => channel.send(b'T', mode.to_string().as_bytes()),
+        Request::Run(call) => channel.send(b'X', &call.encode()),
         Request::Remember(settings) => channel.send(b'S', settings.to_string().as_bytes()),
     }
 }
@@ -117,6 +132,11 @@ impl Watch {
                 (b'Q', &[code]) => self.verdict = Verdict::Quit(code),
                 (b'A', _) => self.verdict = Verdict::Abort,
                 (b'M', content) => self.memory = read_memory(content).or(self.memory),
+                (b'X', content) => {
+                    if let Some(call) = Call::decode(content) {
+                        self.verdict = Verdict::Call(call);
+                    }
+                }
                 (b'S', content) => self.settings = read_settings(content).or(self.settings),
                 (b'T', content) => switch(content),
                 // From a copy that has gone wrong.

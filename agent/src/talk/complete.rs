@@ -8,7 +8,7 @@ use rustyline::{Context, Helper};
 
 use super::parse::{Word, split_open};
 use crate::heap::SETTINGS;
-use crate::query::{COMMANDS, COMMON, Command, FIELDS, Flag, Kind, WHERE, find, stands_for_any};
+use crate::query::{COMMON, Command, FIELDS, Flag, Kind, WHERE, find, shown, stands_for_any};
 
 /// What completion knows beyond the declarations.
 #[derive(Debug, Default)]
@@ -248,8 +248,7 @@ fn fixed(values: &[&'static str]) -> impl Iterator<Item = &'static str> {
 }
 
 fn names(typed: &str) -> Vec<Pair> {
-    let shown = COMMANDS.iter().filter(|command| !command.hidden);
-    beginning(shown.map(|command| command.name), typed)
+    beginning(shown().map(|command| command.name), typed)
 }
 
 /// Those that begin so, in whatever case; each with a space after it, for what comes next.
@@ -267,6 +266,7 @@ fn beginning<'n>(names: impl Iterator<Item = &'n str>, typed: &str) -> Vec<Pair>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::COMMANDS;
     use proptest::prelude::*;
 
     fn words() -> Words {

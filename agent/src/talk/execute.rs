@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::parse::{Line, Redirection};
-use super::{Error, file};
+use super::{Error, file, program};
 use crate::heap::{Host, Request, Untold};
-use crate::query::{View, find, first_screen};
+use crate::query::{self, View, find, first_screen};
 use crate::render::{Style, error_text, json, json_error, text};
 
 /// What came of a line.
@@ -85,11 +85,18 @@ fn answer(
     host: &mut dyn Host,
     style: Style,
 ) -> Result<String, Error> {
+    let typed = line;
     let line = Line::read(line)?;
     let Some((word, rest)) = line.words.split_first() else {
         return Ok(String::new());
     };
     let command = find(word)?;
+    if command.of_program {
+        // Its answer comes in another look.
+        host.request(Request::Run(program::call(command, typed, rest)))
+            .map_err(query::Error::from)?;
+        return Ok(String::new());
+    }
     let mut rest = rest.to_vec();
     if view.settings.full {
         rest.push(FULL.to_owned());
@@ -116,7 +123,7 @@ fn answer(
     match line.file {
         None => Ok(written),
         Some(to) => {
-            file::write(&to, &written)?;
+            file::write(&to, written.as_bytes())?;
             Ok(format!(
                 "{} written to {}\n",
                 report.command,
@@ -140,7 +147,7 @@ fn complaint(line: &str, error: &Error, style: Style) -> String {
 /// The flag by which nothing is cut.
 const FULL: &str = "--full";
 
-fn wants_json(words: &[String]) -> bool {
+pub(super) fn wants_json(words: &[String]) -> bool {
     words.iter().any(|word| word == "--json")
 }
 

@@ -14,7 +14,7 @@ const MODE: u32 = 0o600;
 ///
 /// # Errors
 /// [`Error::File`].
-pub(super) fn write(to: &Redirection, answer: &str) -> Result<(), Error> {
+pub(super) fn write(to: &Redirection, answer: &[u8]) -> Result<(), Error> {
     let open = OpenOptions::new()
         .write(true)
         .create(true)
@@ -22,7 +22,7 @@ pub(super) fn write(to: &Redirection, answer: &str) -> Result<(), Error> {
         .truncate(!to.append)
         .mode(MODE)
         .open(&to.path);
-    open.and_then(|mut file| file.write_all(answer.as_bytes()))
+    open.and_then(|mut file| file.write_all(answer))
         .map_err(|source| Error::File {
             path: to.path.clone(),
             source,

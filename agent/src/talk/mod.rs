@@ -10,6 +10,7 @@ mod execute;
 mod file;
 mod page;
 mod parse;
+mod program;
 mod prompt;
 mod terminal;
 #[cfg(test)]

@@ -13,8 +13,8 @@ use rustyline::{Behavior, ColorMode, CompletionType, Config, Editor};
 use super::complete::Words;
 use super::execute::{execute, first, guarded};
 use super::page::page;
-use super::{Error, Terminal};
-use crate::heap::{Host, Request, Untold};
+use super::{Error, Terminal, program};
+use crate::heap::{Answered, Host, Request, Untold};
 use crate::query::View;
 use crate::render::Style;
 
@@ -59,16 +59,17 @@ impl Prompt {
         })
     }
 
-    /// Shows the first screen and answers lines, until a command asks the program to go on or to end. Ctrl-D, and a
+    /// Shows the first screen, or what a command of the program's own answered, and answers lines, until a command asks the program to go on or to end. Ctrl-D, and a
     /// terminal that is gone, let it go on.
     pub(crate) fn run(
         mut self,
         view: &mut View<'_>,
         terminal: &mut dyn Terminal,
         host: &mut dyn Host,
+        answered: Option<&Answered>,
     ) {
         let mut leaving = Leaving { host, asked: false };
-        if self.talk(view, terminal, &mut leaving).is_err() && !leaving.asked {
+        if self.talk(view, terminal, &mut leaving, answered).is_err() && !leaving.asked {
             // Unheard, the end of the look says the same.
             let _heard = leaving.request(Request::Continue);
         }
@@ -79,14 +80,24 @@ impl Prompt {
         view: &mut View<'_>,
         terminal: &mut dyn Terminal,
         host: &mut Leaving<'_>,
+        answered: Option<&Answered>,
     ) -> io::Result<()> {
         if self.editor.is_some() {
             terminal.hide_typing();
         }
         tick(view);
-        let screen = first(view, self.style(view, terminal));
-        terminal.write_all(screen.text.as_bytes())?;
-        terminal.flush()?;
+        let style = self.style(view, terminal);
+        match answered {
+            None => {
+                let screen = first(view, style);
+                terminal.write_all(screen.text.as_bytes())?;
+                terminal.flush()?;
+            }
+            Some(answered) => {
+                let answer = program::show(answered, view, style);
+                self.show(&answer.text, view.settings.paging, terminal)?;
+            }
+        }
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
             (words.types, words.paths) = guarded(|| view.type_names()).unwrap_or_default();
             words.rows = view.rows_stand_for();
@@ -267,7 +278,7 @@ mod tests {
             history: None,
             colour: false,
         };
-        prompt.run(&mut view, &mut terminal, &mut asked);
+        prompt.run(&mut view, &mut terminal, &mut asked, None);
         (String::from_utf8(terminal.shown).unwrap(), asked.0)
     }
 

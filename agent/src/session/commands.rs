@@ -1,0 +1,239 @@
+//! The program's own commands: kept by name while it runs, called on a thread of the program's, waited for by the
+//! agent's.
+
+use std::any::Any;
+use std::fmt;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::errands::Errand;
+use super::place::Place;
+use super::{Looks, notices};
+use crate::heap::{Answered, Call, Ended};
+use crate::os::{futex, process, quit};
+use crate::query;
+use crate::track::arena;
+
+/// What a command does: words in, bytes out, and an error if it failed.
+pub(super) type Run = dyn Fn(&[&str], &mut dyn Write) -> Result<(), String> + Send + Sync;
+
+/// How long the prompt waits for a command; Ctrl-C ends the wait sooner.
+const LIMIT: Duration = Duration::from_secs(60);
+/// After this time the prompt says that it waits.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often the waiting looks up: after a key, a signal.
+const TICK: Duration = Duration::from_millis(20);
+/// Bytes of a command's output that are kept.
+const MOST: usize = 16 << 20;
+
+/// A command of the program's.
+struct Registered {
+    name: String,
+    summary: String,
+    run: Box<Run>,
+    /// Whether a call of it has not ended.
+    running: AtomicBool,
+}
+
+static REGISTRY: Mutex<Vec<Arc<Registered>>> = Mutex::new(Vec::new());
+
+/// Adds a command, or says why not.
+pub(super) fn register(name: &str, summary: &str, run: Box<Run>) {
+    let _untracked = arena::untracked();
+    let mut registry = locked(&REGISTRY);
+    let problem = if let Err(problem) = query::check_name(name) {
+        problem
+    } else if registry.iter().any(|known| known.name == name) {
+        "it is registered already"
+    } else {
+        registry.push(Arc::new(Registered {
+            name: name.to_owned(),
+            summary: summary.lines().next().unwrap_or_default().to_owned(),
+            run,
+            running: AtomicBool::new(false),
+        }));
+        return;
+    };
+    drop(registry);
+    notices::say(format!(
+        "The program's command `{}` is left out: {problem}.",
+        name.escape_debug()
+    ));
+}
+
+/// Names and summaries. Takes a lock that the program's threads take: only before they are stopped.
+pub(super) fn declared() -> Vec<(String, String)> {
+    let registry = locked(&REGISTRY);
+    let declared = registry
+        .iter()
+        .map(|one| (one.name.clone(), one.summary.clone()));
+    declared.collect()
+}
+
+/// Has a command run in the program, which goes on meanwhile, and waits for it.
+pub(super) fn call(call: Call, place: &Place, looks: &Looks) -> Answered {
+    let (progress, ended) = match begin(&call, looks) {
+        Ok(progress) => {
+            let ended = wait(&call.name, &progress, place);
+            (progress, ended)
+        }
+        Err(ended) => (Arc::default(), ended),
+    };
+    let written = locked(&progress.written);
+    Answered {
+        call,
+        output: written.kept.clone(),
+        left_out: written.left_out,
+        ended,
+    }
+}
+
+fn begin(call: &Call, looks: &Looks) -> Result<Arc<Progress>, Ended> {
+    let registry = locked(&REGISTRY);
+    let command = registry.iter().find(|known| known.name == call.name);
+    let command =
+        command.ok_or_else(|| Ended::NotCalled("the program has no such command".into()))?;
+    if command.running.swap(true, Ordering::SeqCst) {
+        return Err(Ended::Busy);
+    }
+    let progress = Arc::<Progress>::default();
+    let job = Job {
+        command: Arc::clone(command),
+        words: call.words.clone(),
+        progress: Arc::clone(&progress),
+        blocked: looks.blocked,
+    };
+    if looks.errands.send(Errand::Run(job)) {
+        return Ok(progress);
+    }
+    command.running.store(false, Ordering::SeqCst);
+    let why = "the thread that starts commands is held up, most likely by the program's logger";
+    Err(Ended::NotCalled(why.into()))
+}
+
+fn wait(name: &str, progress: &Progress, place: &Place) -> Ended {
+    let began = process::now_ns();
+    let mut told = false;
+    loop {
+        futex::wait(&progress.done, 0, Some(TICK));
+        if let Some(ended) = locked(&progress.ended).take() {
+            return ended;
+        }
+        // The presses of whoever waits here are answered.
+        quit::acknowledge();
+        let waited = Duration::from_nanos(process::now_ns() - began);
+        if waited > LIMIT || place.is_interrupted() {
+            return Ended::NotYet(waited);
+        }
+        if waited > PATIENCE && !told {
+            told = true;
+            place.say(&format!(
+                "`{name}` runs in the program; Ctrl-C ends the wait"
+            ));
+        }
+    }
+}
+
+/// A call under way, shared by whoever runs it and whoever waits.
+#[derive(Default)]
+struct Progress {
+    written: Mutex<Written>,
+    ended: Mutex<Option<Ended>>,
+    /// One once `ended` is there.
+    done: AtomicU32,
+}
+
+#[derive(Default)]
+struct Written {
+    kept: Vec<u8>,
+    left_out: u64,
+}
+
+/// A call for the thread that starts them.
+pub(super) struct Job {
+    command: Arc<Registered>,
+    words: Vec<String>,
+    progress: Arc<Progress>,
+    /// The signals that the program's main thread blocks, if that is known.
+    blocked: Option<u64>,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.command.name, self.words)
+    }
+}
+
+impl Job {
+    /// Runs it on a thread of its own: one that hangs holds up nobody else.
+    pub(super) fn start(self) {
+        let job = Arc::new(self);
+        let ours = Arc::clone(&job);
+        let started = thread::Builder::new()
+            .name(format!("sigheap-{}", job.command.name))
+            .spawn(move || {
+                if let Some(blocked) = ours.blocked {
+                    process::block_only(blocked);
+                }
+                ours.end(ours.run());
+            });
+        if let Err(error) = started {
+            job.end(Ended::NotCalled(format!(
+                "there is no thread for it ({error})"
+            )));
+        }
+    }
+
+    fn run(&self) -> Ended {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let mut tap = Tap(&self.progress.written);
+        let run = AssertUnwindSafe(|| (self.command.run)(&words, &mut tap));
+        match catch_unwind(run) {
+            Ok(Ok(())) => Ended::Well,
+            Ok(Err(why)) => Ended::Failed(why),
+            Err(payload) => Ended::Panicked(message(&*payload)),
+        }
+    }
+
+    fn end(&self, ended: Ended) {
+        let _untracked = arena::untracked();
+        self.command.running.store(false, Ordering::SeqCst);
+        *locked(&self.progress.ended) = Some(ended);
+        self.progress.done.store(1, Ordering::SeqCst);
+        futex::wake(&self.progress.done);
+    }
+}
+
+/// Where a command writes. What it writes is the agent's, not the program's.
+struct Tap<'a>(&'a Mutex<Written>);
+
+impl Write for Tap<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _arena = arena::enter();
+        let mut written = locked(self.0);
+        let kept = bytes.len().min(MOST - written.kept.len());
+        written.kept.extend_from_slice(&bytes[..kept]);
+        written.left_out += (bytes.len() - kept) as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let words = payload
+        .downcast_ref::<&str>()
+        .map(|words| (*words).to_owned());
+    let words = words.or_else(|| payload.downcast_ref::<String>().cloned());
+    words.unwrap_or_else(|| "it did not say why".to_owned())
+}
+
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}

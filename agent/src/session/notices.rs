@@ -1,0 +1,32 @@
+//! What the agent could not do as it was asked to. It is said twice: at once in the program's log, and at every look in
+//! `info` and on the first screen.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::track::arena;
+
+/// At most so many are kept; a program that goes on making them has been told.
+const MOST: usize = 16;
+
+static NOTICES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Says a line in the log, which is the program's code, and keeps it: on the program's own threads only.
+pub(super) fn say(line: String) {
+    let _untracked = arena::untracked();
+    tracing::warn!(target: "sigheap", "{line}");
+    keep(line);
+}
+
+/// Keeps a line for the looks to come, and says nothing.
+pub(super) fn keep(line: String) {
+    let mut notices = NOTICES.lock().unwrap_or_else(PoisonError::into_inner);
+    if notices.len() < MOST && !notices.contains(&line) {
+        notices.push(line);
+    }
+}
+
+/// All of them. Takes a lock that the program's threads take: only before they are stopped.
+pub(super) fn all() -> Vec<String> {
+    let notices = NOTICES.lock().unwrap_or_else(PoisonError::into_inner);
+    notices.clone()
+}

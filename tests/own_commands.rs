@@ -1,0 +1,183 @@
+//! The program's own commands: they run in the program, and the look goes on with what they wrote.
+
+use std::fs;
+
+use crate::prompt::{INTERRUPT, QUIT};
+use crate::pty::{Launch, Program};
+
+fn program() -> Program {
+    let program = Launch::program(["commands"]).start();
+    let from = program.expect_after(0, "active: true");
+    program.expect_after(from, "alive ");
+    program
+}
+
+#[test]
+fn a_command_runs_in_the_program_and_the_look_goes_on_with_its_answer() {
+    let program = program();
+    let screen = program.press_ctrl_backslash();
+    assert!(screen.contains("look 1"), "{screen}");
+    let answer = program.command("visitors ann bob");
+    assert!(answer.contains("2 visitors: ann, bob"), "{answer}");
+    // It ran in the program, which logged, and not in a copy: the next call finds what this one left.
+    assert!(answer.contains("visitors were counted"), "{answer}");
+    assert!(!answer.contains("Resident"), "no first screen: {answer}");
+    let answer = program.command("vis eve");
+    assert!(answer.contains("3 visitors: ann, bob, eve"), "{answer}");
+    assert!(program.command("info").contains("look 3"));
+    assert!(program.command("help").contains("who was there"));
+    assert!(
+        program
+            .command("help visitors")
+            .contains("runs in the program")
+    );
+    program.send("c\r");
+    program.expect_after(program.written(), "alive ");
+}
+
+#[test]
+fn it_runs_with_the_programs_descriptors_variables_and_mask() {
+    let program = program();
+    program.press_ctrl_backslash();
+    let answer = program.command("where-am-i");
+    assert!(
+        answer.contains("descriptor 57 is Ok(\"/dev/zero\")"),
+        "{answer}"
+    );
+    // SIGUSR1 alone, which the main thread blocked after install.
+    assert!(answer.contains("SigBlk:    0000000000000200"), "{answer}");
+    let home = format!("home Some({:?})", program.folder());
+    assert!(answer.contains(&home), "{answer}");
+}
+
+#[test]
+fn rows_from_before_are_void() {
+    let program = program();
+    program.press_ctrl_backslash();
+    program.command("top");
+    program.command("visitors");
+    let answer = program.command("list #1");
+    assert!(answer.contains("row #1 is of the look before"), "{answer}");
+    program.command("top");
+    assert!(!program.command("list #1").contains("Error"));
+}
+
+#[test]
+fn a_command_that_fails_or_panics_is_told() {
+    let program = program();
+    program.press_ctrl_backslash();
+    let answer = program.command("fail");
+    assert!(answer.contains("so far so good"), "{answer}");
+    assert!(
+        answer.contains("`fail` failed: the cache is cold"),
+        "{answer}"
+    );
+    let answer = program.command("burst");
+    assert!(answer.contains("about to burst"), "{answer}");
+    assert!(
+        answer.contains("`burst` panicked: there is room"),
+        "{answer}"
+    );
+    assert!(program.command("visitors").contains("0 visitors"));
+}
+
+#[test]
+fn a_command_that_hangs_costs_no_more_than_the_wait() {
+    let program = program();
+    let before = program.settings();
+    program.press_ctrl_backslash();
+    let from = program.written();
+    program.send("hang\r");
+    let waiting = program.expect_after(from, "Ctrl-C ends the wait");
+    // The program goes on meanwhile.
+    program.expect_after(waiting, "alive ");
+    program.send(INTERRUPT);
+    let answer = program.prompted(from);
+    assert!(answer.contains("going to sleep"), "{answer}");
+    assert!(answer.contains("`hang` has not ended after"), "{answer}");
+    let answer = program.command("hang");
+    assert!(answer.contains("`hang` still runs"), "{answer}");
+    assert!(program.command("visitors").contains("0 visitors"));
+    program.send("c\r");
+    program.expect_after(program.written(), "alive ");
+    assert_eq!(program.settings(), before);
+    assert_eq!(program.foreground(), program.pid);
+}
+
+#[test]
+fn the_terminal_comes_back_from_a_program_that_ends_during_its_command() {
+    let program = program();
+    let before = program.settings();
+    program.press_ctrl_backslash();
+    let from = program.written();
+    program.send("hang\r");
+    program.expect_after(from, "Ctrl-C ends the wait");
+    program.signal(nix::sys::signal::Signal::SIGTERM);
+    program.ended();
+    crate::screen::eventually("the terminal's settings", || program.settings() == before);
+}
+
+#[test]
+fn output_is_bounded_and_cannot_play_with_the_terminal() {
+    let program = program();
+    program.press_ctrl_backslash();
+    let answer = program.command("bytes");
+    assert!(answer.contains("caf\u{fffd} ?[31mred"), "{answer}");
+    let file = program.folder().join("flood.txt");
+    let answer = program.command("flood > flood.txt");
+    assert!(answer.contains("flood written to flood.txt"), "{answer}");
+    assert_eq!(fs::metadata(&file).expect("it is there").len(), 16 << 20);
+    program.command("flood > flood.json");
+    let document = fs::read(program.folder().join("flood.json")).expect("it is there");
+    let document: serde_json::Value = serde_json::from_slice(&document).expect("a document");
+    let gap = document["gaps"][0]["what"].as_str().unwrap_or_default();
+    assert!(gap.contains("22.1 MiB"), "{gap}");
+    program.send("c\r");
+    program.expect_after(program.written(), "alive ");
+}
+
+#[test]
+fn json_and_files_work_as_with_every_command() {
+    let program = program();
+    program.press_ctrl_backslash();
+    let document = program.json("where-am-i");
+    assert_eq!(
+        document["rows"][2]["text"],
+        "descriptor 57 is Ok(\"/dev/zero\")"
+    );
+    let document = program.json("fail");
+    assert!(
+        document["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("cold"))
+    );
+    program.command("bytes > bytes.txt");
+    let bytes = fs::read(program.folder().join("bytes.txt")).expect("it is there");
+    assert!(bytes.starts_with(b"caf\xe9 \x1b[31m"));
+}
+
+#[test]
+fn names_that_cannot_be_are_left_out_and_said() {
+    let program = program();
+    program.expect_after(0, "`top` is left out: sigheap has a command of that name");
+    let screen = program.press_ctrl_backslash();
+    assert!(screen.contains("`top` is left out"), "{screen}");
+    assert!(program.command("info").contains("`bad name` is left out"));
+    assert!(program.command("top").contains("total"));
+}
+
+/// The key that opened the prompt interrupts the wait as well: it must not count as a press.
+#[test]
+fn the_key_ends_the_wait_too() {
+    let program = program();
+    program.press_ctrl_backslash();
+    let from = program.written();
+    program.send("hang\r");
+    program.expect_after(from, "Ctrl-C ends the wait");
+    program.send(QUIT);
+    assert!(
+        program
+            .prompted(from)
+            .contains("`hang` has not ended after")
+    );
+}

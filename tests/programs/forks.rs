@@ -1,0 +1,41 @@
+//! Programs that fork and do not exec.
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{go_on, raw, say_whether_active};
+
+/// A child that goes on like its parent; `how` says whether SIGQUIT had a handler before.
+pub(crate) fn child(how: &str) {
+    if how == "chain" {
+        raw::handle_quit("the earlier handler ran\n");
+    }
+    let agent = sigheap::builder().chain().install();
+    say_whether_active(agent);
+    watch(raw::fork(|| {
+        println!("in the child, active: {}", agent.is_active());
+        go_on();
+    }));
+}
+
+/// A worker that listens to SIGQUIT itself, as pre-forking servers have them.
+pub(crate) fn worker() {
+    say_whether_active(sigheap::install());
+    watch(raw::fork(|| {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut quits = signal(SignalKind::quit()).expect("tokio listens to SIGQUIT");
+            println!("the worker listens");
+            loop {
+                quits.recv().await;
+                println!("the worker heard SIGQUIT");
+            }
+        });
+    }));
+}
+
+fn watch(child: i32) {
+    println!("child {child} .");
+    println!("child {}", raw::ended(child));
+    go_on();
+}

@@ -1,0 +1,80 @@
+//! Programs that a server is not: handlers of their own, forks, commands, no allocator. One binary, a program an
+//! argument, for the end-to-end tests to start; each says on the terminal how far it is.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "it is how the tests see what a program does"
+)]
+#![expect(
+    clippy::expect_used,
+    reason = "a program that cannot set its scene must fail its test"
+)]
+
+mod commands;
+mod forks;
+mod handlers;
+mod raw;
+mod switch;
+
+use std::thread;
+use std::time::Duration;
+
+#[global_allocator]
+static HEAP: switch::Switch = switch::Switch::new();
+
+fn main() {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["plain"] => plain(),
+        ["no-install"] => go_on(),
+        ["twice"] => twice(),
+        ["built-off"] => built_off(),
+        ["handler-before", how] => handlers::before(how),
+        ["handler-after"] => handlers::after(),
+        ["tokio-before"] => handlers::tokio_before(),
+        ["tokio-after"] => handlers::tokio_after(),
+        ["fork", how] => forks::child(how),
+        ["fork-worker"] => forks::worker(),
+        ["commands"] => commands::commands(),
+        ref other => panic!("there is no such program: {other:?}"),
+    }
+}
+
+/// Nothing but the agent.
+fn plain() {
+    say_whether_active(sigheap::install());
+    go_on();
+}
+
+/// The agent installed by two threads at once, and once more with other options.
+fn twice() {
+    let both = [(); 2].map(|()| thread::spawn(sigheap::install));
+    for agent in both {
+        say_whether_active(agent.join().expect("it installs"));
+    }
+    say_whether_active(sigheap::builder().chain().install());
+    go_on();
+}
+
+fn built_off() {
+    say_whether_active(sigheap::builder().off().install());
+    go_on();
+}
+
+fn say_whether_active(agent: sigheap::Agent) {
+    println!("active: {}", agent.is_active());
+}
+
+/// Lives, allocates, and says so twice a second.
+fn go_on() -> ! {
+    for step in 0u64.. {
+        let block = vec![step; 1000];
+        println!("alive {}", block.len() as u64 + step);
+        thread::sleep(Duration::from_millis(500));
+    }
+    unreachable!("it lives for ever")
+}

@@ -1,0 +1,89 @@
+//! What only the C library does: handlers by hand, `fork`, and looking at the process from inside.
+#![expect(
+    unsafe_code,
+    reason = "these programs do what Rust has no safe way for"
+)]
+
+use std::ffi::{CStr, c_void};
+use std::io;
+
+/// Whether the environment has this variable. Allocates nothing.
+pub(crate) fn is_in_environment(name: &CStr) -> bool {
+    // SAFETY: the name ends in a null byte, and these programs never change their environment.
+    unsafe { !libc::getenv(name.as_ptr()).is_null() }
+}
+
+/// Puts a handler of three arguments in place that writes this line.
+pub(crate) fn handle_quit(line: &'static str) {
+    LINE.set(line).expect("one handler a program");
+    // SAFETY: the action is plain data; the handler has the signature that SA_SIGINFO asks for and calls `write` alone.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_quit as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+        libc::sigaction(libc::SIGQUIT, &raw const action, std::ptr::null_mut());
+    }
+}
+
+static LINE: std::sync::OnceLock<&str> = std::sync::OnceLock::new();
+
+extern "C" fn on_quit(signal: i32, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: with SA_SIGINFO the record is valid, if the caller keeps to it.
+    let told = unsafe { (*info).si_signo == signal } && !context.is_null();
+    if let (Some(line), true) = (LINE.get(), told) {
+        // SAFETY: writes a static text.
+        unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
+    }
+}
+
+/// Forks. In the child `child` runs and the process then ends.
+pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: glibc lets a forked child allocate, and that is all these children need.
+    match unsafe { libc::fork() } {
+        0 => {
+            child();
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) }
+        }
+        pid => pid,
+    }
+}
+
+/// Waits for a child and says how it ended.
+pub(crate) fn ended(pid: libc::pid_t) -> String {
+    let mut status = 0;
+    loop {
+        // SAFETY: the kernel writes the status.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        if waited == pid {
+            break;
+        }
+        assert_eq!(
+            io::Error::last_os_error().kind(),
+            io::ErrorKind::Interrupted
+        );
+    }
+    if libc::WIFSIGNALED(status) {
+        format!("died of signal {}", libc::WTERMSIG(status))
+    } else {
+        format!("left with {}", libc::WEXITSTATUS(status))
+    }
+}
+
+/// Blocks a signal on this thread.
+pub(crate) fn block(signal: i32) {
+    // SAFETY: the set is initialised before it is used.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+}
+
+/// Keeps an open file under this number.
+pub(crate) fn keep_as(file: &std::fs::File, number: i32) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the number is free in these programs.
+    unsafe { libc::dup2(file.as_raw_fd(), number) };
+}

@@ -19,6 +19,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("list CacheEntity", "list"),
     ("growth", "growth"),
     ("growth --peak", "growth"),
+    ("threads", "threads"),
+    ("bt store", "threads"),
     ("mark here", "mark"),
     ("mark", "mark"),
     ("diff here --all", "diff"),
@@ -29,8 +31,8 @@ const COMMANDS: &[(&str, &str)] = &[
 
 /// What `help` lists.
 const NAMES: &[&str] = &[
-    "help", "info", "top", "list", "growth", "mark", "diff", "sites", "where", "track", "continue",
-    "quit", "abort",
+    "help", "info", "top", "list", "growth", "mark", "diff", "threads", "sites", "where", "track",
+    "continue", "quit", "abort",
 ];
 
 #[test]
@@ -158,6 +160,7 @@ fn what_cannot_be_answered_says_why_and_what_to_do() {
         "top --by colour",
         "quit 256",
         "diff nowhere",
+        "threads nobody",
         "growth --since nowhere",
         "mark nowhere --drop",
         "top > /no/file",

@@ -2,7 +2,7 @@
 //!
 //! - [`screen`], [`pty`], [`process`], [`prompt`]: what a test does: start, type, wait with a deadline, look at what a
 //!   terminal would show.
-//! - [`commands`], [`growth`]: what the prompt answers.
+//! - [`commands`], [`growth`], [`threads`]: what the prompt answers.
 //! - [`leaks`]: the demo's leaks, one by one.
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
@@ -21,3 +21,4 @@ mod pty;
 mod rules;
 mod screen;
 mod streams;
+mod threads;

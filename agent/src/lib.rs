@@ -40,6 +40,7 @@ pub use track::Heap;
 #[doc(hidden)]
 #[cfg(sigheap_supported)]
 pub mod internals {
+    pub use crate::capture::threads_of;
     pub use crate::heap::*;
     pub use crate::pause::Pause;
     pub use crate::resolve::Resolver;

@@ -127,6 +127,8 @@ pub(crate) enum Object {
     Type(Rc<str>),
     /// Every block of this site.
     Site(SiteId),
+    /// The threads with these ids.
+    Threads(Rc<[u32]>),
 }
 
 /// What every answer of one look has in common.

@@ -120,7 +120,7 @@ fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Do
         stop: pause.took,
         look: looks.number,
         threads: pause.threads(),
-        stack_pointers: pause.stack_pointers(),
+        registers: pause.registers(),
         births: born_before,
         malloc,
         before: looks.before,

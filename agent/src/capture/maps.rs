@@ -12,7 +12,8 @@ use crate::heap::{Files, Gap, MemorySplit, Module};
 pub(super) struct Mapping {
     pub(super) start: u64,
     pub(super) end: u64,
-    executable: bool,
+    pub(super) writable: bool,
+    pub(super) executable: bool,
     /// Offset of its first byte in the file.
     offset: u64,
     /// The file, `[stack]`, or nothing.
@@ -44,13 +45,14 @@ fn header(line: &str) -> Option<Mapping> {
         u64::from_str_radix(start, 16).ok()?,
         u64::from_str_radix(end, 16).ok()?,
     );
-    let executable = words.next()?.as_bytes().get(2) == Some(&b'x');
+    let access = words.next()?.as_bytes();
     let offset = u64::from_str_radix(words.next()?, 16).ok()?;
     let path = words.nth(2).unwrap_or("").trim_start().to_string();
     Some(Mapping {
         start,
         end,
-        executable,
+        writable: access.get(1) == Some(&b'w'),
+        executable: access.get(2) == Some(&b'x'),
         offset,
         path,
         resident: 0,

@@ -2,6 +2,7 @@
 
 mod maps;
 mod memory;
+mod threads;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -9,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::heap::{
-    Before, Block, Files, Gap, Malloc, MemorySplit, Mode, Module, Rate, Site, SiteId, Snapshot,
-    Thread, Tracking,
+    Before, Block, Files, Gap, Malloc, MemorySplit, Mode, Module, Rate, Registers, Site, SiteId,
+    Snapshot, Thread, Tracking,
 };
+use crate::pause::Pause;
 use crate::track;
 
 /// What the program's side knows of the moment it stopped, and a clone could not find out.
@@ -29,8 +31,8 @@ pub(crate) struct Frozen {
     pub(crate) look: u32,
     /// The program's threads.
     pub(crate) threads: Vec<Thread>,
-    /// A stack pointer for each thread that stopped.
-    pub(crate) stack_pointers: Vec<u64>,
+    /// The registers of each thread that stopped, by its id.
+    pub(crate) registers: Vec<(u32, Registers)>,
     /// When each tick of the clock began.
     pub(crate) births: Vec<u64>,
     /// What the allocator says of itself, if it could be asked.
@@ -46,7 +48,7 @@ pub(crate) struct Frozen {
 /// Reads the frozen heap out of the clone's own memory. `past_sites` are wanted besides those of the live blocks: what
 /// was there at the last look may be gone, and must still have a name.
 pub(crate) fn heap(
-    frozen: Frozen,
+    mut frozen: Frozen,
     past_sites: impl Iterator<Item = SiteId>,
     files: &dyn Files,
 ) -> Snapshot {
@@ -59,9 +61,15 @@ pub(crate) fn heap(
     let (modules, mut gaps): (Vec<Module>, Vec<Gap>) = maps::modules(&mappings, &program, files);
     gaps.extend(frozen.gaps);
     gaps.extend(threads_that_run(&frozen.threads));
+    gaps.extend(threads::look_at(
+        &mut frozen.threads,
+        &frozen.registers,
+        &own_mappings(),
+    ));
+    let stacks: Vec<u64> = frozen.registers.iter().map(|(_, at)| at.sp).collect();
     let memory = memory(
         &mappings,
-        &frozen.stack_pointers,
+        &stacks,
         &blocks,
         tracking.unknown_bytes,
         frozen.malloc,
@@ -100,6 +108,19 @@ fn name(program: &Path) -> String {
 fn mappings(pid: u32) -> Vec<maps::Mapping> {
     let text = fs::read(format!("/proc/{pid}/smaps")).or_else(|_| fs::read("/proc/self/smaps"));
     maps::parse(&String::from_utf8_lossy(&text.unwrap_or_default()))
+}
+
+/// The stopped threads as a look sees them; for tests, which look without a clone.
+pub fn threads_of(pause: &Pause) -> (Vec<Thread>, Option<Gap>) {
+    let mut threads = pause.threads();
+    let gap = threads::look_at(&mut threads, &pause.registers(), &own_mappings());
+    (threads, gap)
+}
+
+/// The clone's own, which are what it can read.
+fn own_mappings() -> Vec<maps::Mapping> {
+    let text = fs::read("/proc/self/maps").unwrap_or_default();
+    maps::parse(&String::from_utf8_lossy(&text))
 }
 
 fn sites(ids: impl Iterator<Item = SiteId>) -> HashMap<SiteId, Site> {

@@ -14,6 +14,7 @@ mod rate;
 mod settings;
 mod site;
 mod snapshot;
+mod thread;
 
 pub use block::{Address, Birth, Block};
 pub use call::{Answered, Call, Ended};
@@ -25,4 +26,5 @@ pub use name::{Confidence, Frame, Names, TypeName};
 pub use rate::Rate;
 pub use settings::{SETTINGS, Setting, Settings};
 pub use site::{Marks, Site, SiteId};
-pub use snapshot::{Before, Malloc, Mapped, MemorySplit, Snapshot, Thread, Tracking};
+pub use snapshot::{Before, Malloc, Mapped, MemorySplit, Snapshot, Tracking};
+pub use thread::{Doing, Registers, Thread};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Address, Birth, Block, Gap, Mode, Module, Site, SiteId};
+use super::{Address, Birth, Block, Gap, Mode, Module, Site, SiteId, Thread};
 
 /// The heap of a process at one moment.
 #[derive(Clone, Debug)]
@@ -54,17 +54,6 @@ impl Snapshot {
     pub fn live_bytes(&self) -> u64 {
         self.blocks.iter().map(|block| block.size).sum()
     }
-}
-
-/// A thread of the program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thread {
-    /// Its kernel id.
-    pub tid: u32,
-    /// Its name, as in `/proc/PID/task/TID/comm`.
-    pub name: String,
-    /// Whether it stopped, and if not, why.
-    pub stopped: Result<(), String>,
 }
 
 /// Where the resident memory is, in bytes. The parts add up to `resident`, with `unexplained` for the rest.

@@ -13,6 +13,7 @@ pub(crate) mod files;
 pub(crate) mod futex;
 pub(crate) mod look;
 pub(crate) mod map;
+pub(crate) mod memory;
 pub(crate) mod object;
 pub(crate) mod process;
 pub(crate) mod quit;

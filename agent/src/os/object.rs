@@ -23,6 +23,11 @@ pub(crate) fn unwind_tables(pc: u64) -> Option<UnwindTables> {
     }
 }
 
+/// Whether that takes no lock. Asked once before threads are stopped, it takes none itself while they are.
+pub(crate) fn finds_without_lock() -> bool {
+    find_object().is_some()
+}
+
 /// glibc's `struct dl_find_object` on x86-64.
 #[repr(C)]
 struct Found {

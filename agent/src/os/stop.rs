@@ -16,8 +16,9 @@ use std::time::Duration;
 use std::{io, ptr};
 
 use super::{futex, process};
+use crate::heap::Registers;
 
-/// Threads that can be stopped at once. A slot is 24 bytes of untouched zeroes until it is used.
+/// Threads that can be stopped at once. A slot is 40 bytes of untouched zeroes until it is used.
 pub(crate) const MOST_THREADS: usize = 1 << 15;
 
 /// Asks a thread to stop, noting it in `slot` under `generation` (which must be larger than in all stops before).
@@ -50,11 +51,17 @@ pub(crate) fn stopped(slot: usize, generation: u32) -> bool {
         .is_some_and(|entry| entry.generation.load(Ordering::Acquire) == generation)
 }
 
-/// The stack pointer of the thread of that slot, where it stopped.
-pub(crate) fn stack_pointer(slot: usize) -> u64 {
+/// The registers of the thread of that slot, where it stopped.
+pub(crate) fn registers(slot: usize) -> Registers {
+    let read = |register: &AtomicU64| register.load(Ordering::Relaxed);
     SLOTS
         .get(slot)
-        .map_or(0, |entry| entry.stack_pointer.load(Ordering::Relaxed))
+        .map_or(Registers::default(), |entry| Registers {
+            ip: read(&entry.ip),
+            sp: read(&entry.sp),
+            bp: read(&entry.bp),
+            ax: read(&entry.ax),
+        })
 }
 
 /// Sleeps until another thread has stopped since `seen` (from [`stops`]), or for `limit`.
@@ -118,13 +125,19 @@ pub(crate) fn signal() -> i32 {
 
 struct Slot {
     generation: AtomicU32,
-    stack_pointer: AtomicU64,
+    ip: AtomicU64,
+    sp: AtomicU64,
+    bp: AtomicU64,
+    ax: AtomicU64,
 }
 
 static SLOTS: [Slot; MOST_THREADS] = [const {
     Slot {
         generation: AtomicU32::new(0),
-        stack_pointer: AtomicU64::new(0),
+        ip: AtomicU64::new(0),
+        sp: AtomicU64::new(0),
+        bp: AtomicU64::new(0),
+        ax: AtomicU64::new(0),
     }
 }; MOST_THREADS];
 static STOPS: AtomicU32 = AtomicU32::new(0);
@@ -141,22 +154,26 @@ extern "C" fn handler(_: i32, info: *mut libc::siginfo_t, context: *mut c_void) 
     // SAFETY: errno is this thread's own.
     let errno = unsafe { *libc::__errno_location() };
     // SAFETY: with SA_SIGINFO the kernel passes both, valid for the handler's time.
-    let (asked, stack_pointer) = unsafe {
+    let (asked, registers) = unsafe {
         if (*info).si_code != libc::SI_QUEUE || (*info).si_pid() as u32 != process::pid() {
             return; // Not from the agent.
         }
         let context = context.cast::<libc::ucontext_t>();
-        (
-            (*info).si_value().sival_ptr as u64,
-            (*context).uc_mcontext.gregs[libc::REG_RSP as usize] as u64,
-        )
+        let register = |number: i32| (*context).uc_mcontext.gregs[number as usize].cast_unsigned();
+        let registers = Registers {
+            ip: register(libc::REG_RIP),
+            sp: register(libc::REG_RSP),
+            bp: register(libc::REG_RBP),
+            ax: register(libc::REG_RAX),
+        };
+        ((*info).si_value().sival_ptr as u64, registers)
     };
-    stand(asked, stack_pointer);
+    stand(asked, registers);
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
 }
 
-fn stand(asked: u64, stack_pointer: u64) {
+fn stand(asked: u64, registers: Registers) {
     let (slot, generation) = (asked as usize & (MOST_THREADS - 1), (asked >> 32) as u32);
     if GO.load(Ordering::SeqCst) >= generation {
         return; // From a pause that is over.
@@ -165,10 +182,12 @@ fn stand(asked: u64, stack_pointer: u64) {
         DEFERRED.set(asked);
         return;
     }
-    SLOTS[slot]
-        .stack_pointer
-        .store(stack_pointer, Ordering::Relaxed);
-    SLOTS[slot].generation.store(generation, Ordering::Release);
+    let entry = &SLOTS[slot];
+    entry.ip.store(registers.ip, Ordering::Relaxed);
+    entry.sp.store(registers.sp, Ordering::Relaxed);
+    entry.bp.store(registers.bp, Ordering::Relaxed);
+    entry.ax.store(registers.ax, Ordering::Relaxed);
+    entry.generation.store(generation, Ordering::Release);
     STOPS.fetch_add(1, Ordering::SeqCst);
     futex::wake(&STOPS);
     loop {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::heap::Thread;
+use crate::heap::{Doing, Registers, Site, Thread};
 use crate::os::{process, stop, threads};
 
 /// All threads of the program but this one, stopped. Dropping it lets them go on.
@@ -48,12 +48,14 @@ impl Pause {
             .collect()
     }
 
-    /// Where the stacks of the stopped threads are: a stack pointer each.
-    pub fn stack_pointers(&self) -> Vec<u64> {
+    /// The registers of the stopped threads, by their ids.
+    pub fn registers(&self) -> Vec<(u32, Registers)> {
         let stopped = self
             .slots()
             .filter(|(slot, _)| stop::stopped(*slot, self.generation));
-        stopped.map(|(slot, _)| stop::stack_pointer(slot)).collect()
+        stopped
+            .map(|(slot, tid)| (tid, stop::registers(slot)))
+            .collect()
     }
 
     /// Asks every thread that was not asked before. False when there was none.
@@ -157,6 +159,8 @@ impl Found {
             tid: self.tid,
             name: name(self.tid),
             stopped,
+            doing: Doing::Unknown,
+            stack: Site::default(),
         }
     }
 

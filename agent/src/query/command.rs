@@ -170,6 +170,8 @@ pub(crate) enum Kind {
     SettingValue,
     /// The name of a mark.
     Mark,
+    /// The id or the name of a thread, or the number of a row.
+    Thread,
 }
 
 /// A flag.

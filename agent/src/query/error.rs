@@ -95,6 +95,13 @@ pub(crate) enum Error {
         /// How many there are.
         marks: usize,
     },
+    /// No thread has that id or name.
+    NoThread {
+        /// What was typed.
+        word: String,
+        /// Names like it.
+        near: Vec<String>,
+    },
     /// There is no room for another mark.
     MarksFull {
         /// Whether it is their number that is exhausted, not the room for what they count.
@@ -178,6 +185,10 @@ impl Error {
             }
             Error::NoMark { near, .. } if near.is_empty() => Some("`mark` lists them".to_owned()),
             Error::NoMark { near, .. } => did_you(near),
+            Error::NoThread { near, .. } if near.is_empty() => {
+                Some("`threads` lists them".to_owned())
+            }
+            Error::NoThread { near, .. } => did_you(near),
             Error::MarksFull { .. } => {
                 Some("`mark` lists them, `mark NAME --drop` removes one".to_owned())
             }
@@ -228,6 +239,7 @@ impl fmt::Display for Error {
             }
             Error::WrongRow { word, .. } => write!(f, "row {word} stands for something else"),
             Error::NoMark { name, .. } => write!(f, "there is no mark `{name}`"),
+            Error::NoThread { word, .. } => write!(f, "no thread is called `{word}`"),
             Error::MarksFull { number: true } => {
                 write!(
                     f,

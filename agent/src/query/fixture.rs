@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::View;
 use crate::heap::{
-    Address, Birth, Block, Confidence, Frame, Gap, Host, Marks, MemorySplit, Names, Rate, Request,
-    Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
+    Address, Birth, Block, Confidence, Doing, Frame, Gap, Host, Marks, MemorySplit, Names, Rate,
+    Request, Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
 };
 use crate::trend::{Counts, Ledger};
 
@@ -95,10 +95,22 @@ fn site(id: u32) -> (SiteId, Site) {
 }
 
 fn thread(tid: u32, name: &str, stopped: Result<(), String>) -> Thread {
+    let frames = match stopped {
+        Ok(()) => [1, 0x20, 2].map(Address).to_vec(),
+        Err(_) => Vec::new(),
+    };
     Thread {
         tid,
         name: name.to_owned(),
+        doing: match stopped {
+            Ok(()) => Doing::Calling(Some(202)),
+            Err(_) => Doing::Unknown,
+        },
         stopped,
+        stack: Site {
+            frames,
+            ..Site::default()
+        },
     }
 }
 

@@ -4,6 +4,7 @@
 //! A command is one line of [`COMMANDS`]; help, completion and the tests come from its declaration.
 
 mod args;
+mod calls;
 mod change;
 mod command;
 mod error;
@@ -31,6 +32,7 @@ mod quit;
 mod resume;
 mod set;
 mod sites;
+mod threads;
 mod top;
 mod track;
 mod r#where;
@@ -63,6 +65,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &diff::COMMAND,
     &sites::COMMAND,
     &r#where::COMMAND,
+    &threads::COMMAND,
     &set::COMMAND,
     &track::COMMAND,
     &resume::COMMAND,

@@ -84,7 +84,8 @@ pub(crate) fn id_value(id: SiteId) -> Value {
     Value::Count(u64::from(id.0))
 }
 
-fn expand(site: &Site, names: &mut dyn Names) -> Vec<Frame> {
+/// The logical frames of a call stack, innermost first.
+pub(crate) fn expand(site: &Site, names: &mut dyn Names) -> Vec<Frame> {
     let logical = |address: &_| -> Rc<[Frame]> { names.frames(*address) };
     let physical: Vec<_> = site.frames.iter().map(logical).collect();
     physical

@@ -228,6 +228,12 @@ fn part_of_row(view: &View<'_>, word: &str) -> Result<Option<Part>, Error> {
         Some(Object::Type(full)) => Some(Part::Types(Pattern::Full(full))),
         Some(Object::Site(site)) => Some(Part::Site(site)),
         Some(Object::Block(address)) => Some(Part::Block(address)),
+        Some(Object::Threads(_)) => {
+            return Err(Error::WrongRow {
+                word: word.to_owned(),
+                wanted: "the row of a type, a call stack or a block",
+            });
+        }
         None => match read_address(word) {
             None => None,
             Some(address) => {

@@ -10,7 +10,7 @@ use super::{Error, track};
 use crate::heap::{
     Address, Block, Gap, Host, Mode, Names, Settings, Site, SiteId, Snapshot, Untold,
 };
-use crate::report::{Capture, Object, Value};
+use crate::report::{Capture, Object, Value, count};
 use crate::trend::{Counts, Ledger, Peaks};
 
 /// The heap as the commands see it, for as long as the look lasts.
@@ -205,6 +205,15 @@ impl<'a> View<'a> {
         gaps
     }
 
+    /// The names of the threads, for completion.
+    pub(crate) fn thread_names(&self) -> Vec<String> {
+        let threads = self.snapshot.threads.iter();
+        let mut names: Vec<String> = threads.map(|thread| thread.name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The names of the types in the heap and of what they own, for completion, heaviest first: without paths, and with
     /// them.
     pub(crate) fn type_names(&mut self) -> (Vec<String>, Vec<String>) {
@@ -225,6 +234,10 @@ impl<'a> View<'a> {
             Object::Type(full) => bare(full),
             Object::Site(site) => format!("call stack {}", site.0),
             Object::Block(address) => format!("block {address}"),
+            Object::Threads(tids) => match tids[..] {
+                [tid] => format!("thread {tid}"),
+                _ => count(tids.len() as u64, "thread"),
+            },
         };
         self.objects.iter().map(name).collect()
     }

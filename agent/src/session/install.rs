@@ -13,7 +13,7 @@ use crate::heap::{Gap, Settings};
 use crate::options::{Builder, Options};
 use crate::os::quit::{self, Before};
 use crate::os::shared::Shared;
-use crate::os::{files, look, process, signals, stop};
+use crate::os::{files, look, object, process, signals, stop};
 use crate::track::{self, arena};
 
 /// A handle on the agent. Cheap to copy; dropping it does nothing.
@@ -163,6 +163,8 @@ fn try_to_start(options: &Options) -> Result<(), Refusal> {
 /// Makes threads stoppable, but not in the middle of what the tracker does.
 pub fn prepare_to_stop() -> io::Result<()> {
     track::set_stop_hook(stop::stop_deferred);
+    // Asked now, what looks for unwind tables is found without a lock later.
+    object::finds_without_lock();
     stop::install(track::defer_stop)
 }
 

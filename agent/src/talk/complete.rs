@@ -21,6 +21,8 @@ pub(super) struct Words {
     pub(super) rows: Vec<String>,
     /// The marks.
     pub(super) marks: Vec<String>,
+    /// The names of threads.
+    pub(super) threads: Vec<String>,
 }
 
 /// Where the word begins that is completed, and what it may become.
@@ -130,6 +132,11 @@ impl Words {
                 beginning(["full", "sampled", "off"].into_iter(), typed),
             ),
             Some(Kind::Mark) => (start, self.marks(typed)),
+            Some(Kind::Thread) if typed.starts_with('#') => (start, self.numbered(typed)),
+            Some(Kind::Thread) => (
+                start,
+                beginning(self.threads.iter().map(String::as_str), typed),
+            ),
             Some(Kind::Setting) => (start, beginning(SETTINGS.iter().map(|one| one.name), typed)),
             Some(Kind::SettingValue) => (start, setting_values(&plain, typed)),
             _ => (start, Vec::new()),
@@ -281,6 +288,7 @@ mod tests {
             paths: owned(&["Arc<demo::CacheEntity>", "demo::CacheEntity"]),
             rows: owned(&["Arc<CacheEntity>", "String"]),
             marks: owned(&["before", "after"]),
+            threads: owned(&["ingest", "writer"]),
         }
     }
 
@@ -328,6 +336,8 @@ mod tests {
                 "list --by age HashMap<String, Session> ",
             ),
             ("diff before a", "diff before after "),
+            ("bt wr", "bt writer "),
+            ("threads #2", "threads #2 "),
             ("growth --since b", "growth --since before "),
             ("list #2", "list #2 "),
             ("where #1", "where #1 "),

@@ -100,6 +100,7 @@ impl Prompt {
         }
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
             (words.types, words.paths) = guarded(|| view.type_names()).unwrap_or_default();
+            words.threads = view.thread_names();
             words.rows = view.rows_stand_for();
         }
         // Where it cannot be kept, the next look says that it has no peaks to compare with.

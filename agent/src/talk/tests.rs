@@ -328,3 +328,30 @@ fn a_program_that_is_not_tracked_is_told_the_line_that_mends_it() {
     );
     assert!(!run("info").error);
 }
+
+#[test]
+fn threads_at_the_same_place_are_one_row() {
+    let expected = "\
+2 threads stopped, and 1 that runs on.
+#  threads  tid   name                 state
+1        2  4711  demo-server, worker  in futex
+      demo_server::log::parse at src/log.rs:7
+      demo_server::main at src/main.rs:12
+2        1  4713  vfork                runs on
+      not stopped: it waits in vfork
+`threads #1` shows every frame of a row
+";
+    assert_eq!(shows(&["threads"]), expected);
+    let one = shows(&["threads", "bt #1 --full"]);
+    assert!(one.contains("alloc::alloc::alloc at"), "{one}");
+    assert!(!one.contains("vfork"), "{one}");
+    let document = document(&["threads 4712"]);
+    let row = &document["rows"][0];
+    assert_eq!(row["members"][0]["name"], "worker");
+    assert_eq!(row["state"], "in futex");
+    assert_eq!(row["stack"][1]["function"], "demo_server::log::parse");
+    assert_eq!(row["stack"][1]["line"], 7);
+    let wrong = run(&["threads wroker"], 80).text;
+    assert!(wrong.contains("did you mean `worker`?"), "{wrong}");
+    assert!(run(&["threads", "where #1"], 80).error);
+}

@@ -20,6 +20,8 @@
 
 #[cfg(sigheap_supported)]
 pub mod arena;
+#[cfg(sigheap_supported)]
+mod frozen;
 mod heap;
 #[cfg(sigheap_supported)]
 mod mode;
@@ -42,6 +44,8 @@ mod unwind;
 #[cfg(sigheap_supported)]
 mod walk;
 
+#[cfg(sigheap_supported)]
+pub(crate) use frozen::stack as frozen_stack;
 pub use heap::Heap;
 #[cfg(sigheap_supported)]
 pub use mode::{Period, period, set_mode};

@@ -94,6 +94,16 @@ pub(super) fn rule(pc: u64) -> Rule {
     }
 }
 
+/// The rule of the code at an address, without a lock that a frozen thread may hold: before glibc 2.35 the loader's is
+/// one, and only what was asked for before is known.
+pub(super) fn rule_without_lock(pc: u64) -> Rule {
+    let known = remembered(pc);
+    known.unwrap_or_else(|| match object::finds_without_lock() {
+        true => compile(pc),
+        false => Rule::NONE,
+    })
+}
+
 /// The rule of the code at an address, if it was asked for before.
 #[inline(always)]
 pub(super) fn remembered(pc: u64) -> Option<Rule> {

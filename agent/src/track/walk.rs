@@ -125,8 +125,15 @@ impl Stack {
     pub(super) fn holds(self, address: u64) -> bool {
         address.wrapping_sub(self.lo) / 8 < self.words
     }
+}
 
+/// Whoever reads the words of a stack.
+pub(super) trait Words: Copy {
     /// The word at an address, if it lies on the stack.
+    fn word(self, address: u64) -> Option<u64>;
+}
+
+impl Words for Stack {
     #[inline(always)]
     fn word(self, address: u64) -> Option<u64> {
         // Rotated, an address that is no multiple of 8 becomes a number larger than any stack.
@@ -189,7 +196,7 @@ fn walk(at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Tra
 
 /// The caller's registers, by a packed rule.
 #[inline(always)]
-fn plain_step(rule: Rule, at: Registers, stack: Stack) -> Option<Registers> {
+pub(super) fn plain_step(rule: Rule, at: Registers, stack: impl Words) -> Option<Registers> {
     let base = if rule.is_from_bp() { at.bp } else { at.sp };
     let cfa = base.wrapping_add(rule.offset());
     let return_address = stack.word(cfa.wrapping_sub(8))?;
@@ -206,7 +213,7 @@ fn plain_step(rule: Rule, at: Registers, stack: Stack) -> Option<Registers> {
 
 #[cold]
 #[inline(never)]
-fn special_step(rule: Rule, at: Registers, stack: Stack) -> Option<Registers> {
+pub(super) fn special_step(rule: Rule, at: Registers, stack: impl Words) -> Option<Registers> {
     match rule {
         Rule::SIGNAL => interrupted(at.sp, stack),
         Rule::WIDE => {
@@ -220,7 +227,7 @@ fn special_step(rule: Rule, at: Registers, stack: Stack) -> Option<Registers> {
 }
 
 /// The interrupted code, from the context that the kernel left where a signal handler returns to.
-fn interrupted(context: u64, stack: Stack) -> Option<Registers> {
+fn interrupted(context: u64, stack: impl Words) -> Option<Registers> {
     let registers = offset_of!(libc::ucontext_t, uc_mcontext) + offset_of!(libc::mcontext_t, gregs);
     let register = |number: libc::c_int| {
         stack.word(context.wrapping_add((registers + number as usize * 8) as u64))

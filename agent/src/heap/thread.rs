@@ -1,0 +1,43 @@
+//! A thread: one that stands still while the program is looked at, or one that could not be stopped.
+
+use super::Site;
+
+/// A thread of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    /// Its kernel id.
+    pub tid: u32,
+    /// Its name, as in `/proc/PID/task/TID/comm`.
+    pub name: String,
+    /// Whether it stopped, and if not, why.
+    pub stopped: Result<(), String>,
+    /// What it was doing then.
+    pub doing: Doing,
+    /// Its call stack, as those of sites are, without a number. Empty where it did not stop.
+    pub stack: Site,
+}
+
+/// What a thread was doing when it stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Doing {
+    /// It did not stop, or its code could not be read.
+    #[default]
+    Unknown,
+    /// It ran, or was ready to.
+    Running,
+    /// It was in a system call: the kernel's number of it, if that could be told.
+    Calling(Option<u32>),
+}
+
+/// The registers of a stopped thread that tell where its callers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// The next instruction.
+    pub ip: u64,
+    /// The stack pointer.
+    pub sp: u64,
+    /// The frame pointer, which code without one uses as it likes.
+    pub bp: u64,
+    /// Where a system call takes its number from and leaves its result.
+    pub ax: u64,
+}

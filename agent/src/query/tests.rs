@@ -53,6 +53,35 @@ fn every_command_says_what_it_is_for() {
 }
 
 #[test]
+fn everything_that_can_be_typed_is_explained() {
+    for command in COMMANDS {
+        let arguments = command.arguments.iter().map(|one| (one.name, one.help));
+        let flags = command.flags.iter().chain(COMMON);
+        let flags: Vec<_> = flags.map(|one| (one.name, one.help)).collect();
+        for (name, help) in arguments.chain(flags.iter().copied()) {
+            assert!(
+                !help.is_empty() && !help.ends_with('.'),
+                "{}: {name}",
+                command.name
+            );
+        }
+        let names: HashSet<_> = flags.iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names.len(),
+            flags.len(),
+            "{} has a flag twice",
+            command.name
+        );
+        for example in command.examples {
+            let word = example.line.split(' ').next().unwrap_or_default();
+            let found = find(word).map(|found| found.name);
+            assert_eq!(found, Ok(command.name), "{}", example.line);
+            assert!(!example.says.is_empty(), "{}", example.line);
+        }
+    }
+}
+
+#[test]
 fn prefixes_and_aliases_find_commands() {
     let found = |word| find(word).map(|command| command.name);
     assert_eq!(found("gro"), Ok("growth"));

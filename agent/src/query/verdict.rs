@@ -94,6 +94,17 @@ pub(crate) fn verdict(view: &mut View<'_>) -> Verdict {
         Some((grown(&was, &now)?, was, ago))
     });
     match grew {
+        Some((about, was, ago)) if about != About::Free && outweighed(about, &was, &now) => {
+            let grows = says_grown(about, &was, &now, ago);
+            Verdict {
+                about: About::Free,
+                says: format!(
+                    "{} Besides, {grows}",
+                    says_standing(About::Free, snapshot, &now)
+                ),
+                next: next(About::Free, snapshot),
+            }
+        }
         Some((about, was, ago)) => Verdict {
             about,
             says: says_grown(about, &was, &now, ago),
@@ -108,6 +119,15 @@ pub(crate) fn verdict(view: &mut View<'_>) -> Verdict {
             }
         }
     }
+}
+
+/// Whether what the allocator kept all the while is much more than what grew.
+fn outweighed(grew: About, was: &Figures, now: &Figures) -> bool {
+    /// So many times as much.
+    const MUCH_MORE: u64 = 4;
+    let more = grew.bytes(now).saturating_sub(grew.bytes(was));
+    let stayed = now.free.min(was.free);
+    is_much_free(now) && stayed / MUCH_MORE >= more
 }
 
 /// The part that grew most, if any grew by enough.
@@ -264,6 +284,10 @@ mod tests {
         assert_eq!(after(was, memory(30, 2, 4)).about, About::Live);
         assert_eq!(after(was, memory(21, 40, 5)).about, About::Free);
         assert_eq!(after(was, memory(21, 2, 20)).about, About::Outside);
+        // As the demo's `--leak fragment` with a growing cache of SQLite's beside it.
+        let kept = after(Some(memory(2, 30, 2)), memory(2, 30, 4));
+        assert_eq!(kept.about, About::Free);
+        assert!(kept.says.contains("Besides, memory outside"), "{kept:?}");
         // Freed: what the heap loses, the allocator keeps.
         let freed = after(Some(memory(60, 2, 4)), memory(20, 42, 4));
         assert_eq!(freed.about, About::Free);

@@ -5,6 +5,8 @@
 //! std's streams once the program has stopped: [`Prompt::new`] does all of that before.
 
 mod complete;
+#[cfg(test)]
+mod documented;
 mod error;
 mod execute;
 mod file;

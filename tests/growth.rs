@@ -100,6 +100,39 @@ fn marks_name_the_leak_from_look_to_look() {
 }
 
 #[test]
+fn a_program_marks_its_own_phases() {
+    let program = Launch::program(["marks"]).start();
+    let from = program.expect_after(0, "bad: Err(Name(");
+    let from = program.expect_after(from, "one: Ok(())");
+    let from = program.expect_after(from, "two: Ok(())");
+    let from = program.expect_after(from, "many: 8");
+    program.expect_after(from, "alive ");
+    program.press_ctrl_backslash();
+    let diff = program.json("diff one two");
+    let first = &diff["rows"][0];
+    assert!(
+        named(first).contains("Box<") && named(first).contains("Kept>"),
+        "{diff}"
+    );
+    assert_eq!(first["delta_count"], 1000, "{diff}");
+    assert_eq!(
+        program.json("mark")["rows"].as_array().map(Vec::len),
+        Some(3)
+    );
+    // The first look of a person's: marks of the program's own are no baseline.
+    assert!(program.command("growth").contains("sets the baseline"));
+    assert!(program.command("now").contains("now: Err(Busy)"));
+    program.send("c\r");
+    program.expect_after(program.written(), "alive ");
+}
+
+#[test]
+fn without_an_agent_there_are_no_marks() {
+    let program = Launch::program(["marks-off"]).start();
+    program.expect_after(0, "none: Err(NotInstalled)");
+}
+
+#[test]
 fn peaks_leave_out_what_comes_and_goes() {
     let server = Launch::demo().with(SMALL).start();
     server.is_serving();

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::answer::Answer;
+use crate::heap::NotMarked;
 use crate::options::Builder;
 
 /// A handle on the agent. Cheap to copy; dropping it does nothing.
@@ -13,6 +14,14 @@ impl Agent {
     /// Whether SIGQUIT opens the heap: never on this target.
     pub fn is_active(&self) -> bool {
         false
+    }
+
+    /// Remembers how many blocks of each kind there are now: on this target, none.
+    ///
+    /// # Errors
+    /// [`NotMarked::NotInstalled`].
+    pub fn mark(&self, _name: &str) -> Result<(), NotMarked> {
+        Err(NotMarked::NotInstalled)
     }
 
     /// Adds a command of the program's own to the prompt: on this target, to none.

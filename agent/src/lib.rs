@@ -30,7 +30,7 @@ mod trend;
 pub use answer::Answer;
 #[cfg(not(sigheap_supported))]
 pub use elsewhere::{Agent, builder, install};
-pub use heap::{Mode, NoMode};
+pub use heap::{Mode, NoMode, NotMarked};
 pub use options::Builder;
 #[cfg(sigheap_supported)]
 pub use session::{Agent, builder, install};

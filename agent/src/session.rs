@@ -9,6 +9,7 @@ mod commands;
 mod environment;
 mod errands;
 mod install;
+mod marks;
 mod notices;
 mod place;
 mod study;
@@ -194,7 +195,9 @@ fn serve(mut looks: Looks) -> ! {
     loop {
         if quit::wait(Clock::TICK) {
             let began = process::now_ns();
+            marks::looking(true);
             let result = attend(&mut looks);
+            marks::looking(false);
             quit::acknowledge();
             let took = Duration::from_nanos(process::now_ns() - began);
             looks.errands.send(news(result, took));
@@ -202,6 +205,7 @@ fn serve(mut looks: Looks) -> ! {
                 looks.errands.send(Errand::PassOn);
             }
         } else {
+            marks::make(&mut looks);
             looks.clock.tick();
             looks.watch_the_handler();
         }

@@ -13,6 +13,7 @@
 mod commands;
 mod forks;
 mod handlers;
+mod marks;
 mod raw;
 mod switch;
 
@@ -40,6 +41,8 @@ fn main() {
         ["fork", how] => forks::child(how),
         ["fork-worker"] => forks::worker(),
         ["commands"] => commands::commands(),
+        ["marks"] => marks::phases(),
+        ["marks-off"] => marks::without_agent(),
         ref other => panic!("there is no such program: {other:?}"),
     }
 }

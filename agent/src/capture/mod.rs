@@ -52,10 +52,7 @@ pub(crate) fn heap(
     past_sites: impl Iterator<Item = SiteId>,
     files: &dyn Files,
 ) -> Snapshot {
-    let mut blocks: Vec<Block> = Vec::new();
-    track::for_each_block(|block| blocks.push(block));
-    blocks.sort_unstable_by_key(|block| block.address);
-    let tracking = tracking(&mut blocks, frozen.taken_ns);
+    let (blocks, tracking) = blocks(frozen.taken_ns);
     let program = program(frozen.pid);
     let mappings = mappings(frozen.pid);
     let (modules, mut gaps): (Vec<Module>, Vec<Gap>) = maps::modules(&mappings, &program, files);
@@ -92,6 +89,15 @@ pub(crate) fn heap(
         gaps,
         hints: frozen.hints,
     }
+}
+
+/// The live blocks in order of address, and how the tracker stood.
+pub(crate) fn blocks(taken_ns: u64) -> (Vec<Block>, Tracking) {
+    let mut blocks: Vec<Block> = Vec::new();
+    track::for_each_block(|block| blocks.push(block));
+    blocks.sort_unstable_by_key(|block| block.address);
+    let tracking = tracking(&mut blocks, taken_ns);
+    (blocks, tracking)
 }
 
 fn program(pid: u32) -> PathBuf {

@@ -99,6 +99,11 @@ pub(crate) fn wait(limit: Duration) -> bool {
     PRESSES.load(Ordering::SeqCst) != SEEN.load(Ordering::SeqCst)
 }
 
+/// Has [`wait`] return early, if it sleeps already.
+pub(crate) fn nudge() {
+    futex::wake(&PRESSES);
+}
+
 /// Acknowledges all presses so far.
 pub(crate) fn acknowledge() {
     SEEN.store(PRESSES.load(Ordering::SeqCst), Ordering::SeqCst);

@@ -58,8 +58,8 @@ fn run(view: &mut View<'_>, typed: &Typed, host: &mut dyn Host) -> Result<Report
     }
 }
 
-/// Whether this can be a mark's name.
-fn check(name: &str) -> Result<(), String> {
+/// Whether this can be a mark's name, or why not.
+pub(crate) fn check(name: &str) -> Result<(), String> {
     if name.len() > LONGEST_NAME {
         return Err(format!("a name has {LONGEST_NAME} bytes at most"));
     }

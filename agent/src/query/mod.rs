@@ -49,6 +49,7 @@ pub(crate) use command::{
 pub(crate) use error::Error;
 pub(crate) use filter::{FIELDS, WHERE, extent};
 pub(crate) use first::first_screen;
+pub(crate) use mark::check as check_mark;
 pub(crate) use near::nearest;
 pub(crate) use program::{add, answer_of_program, check_name, failure_of_program};
 pub(crate) use view::View;

@@ -7,9 +7,9 @@ use std::{fmt, io, thread};
 use super::apart;
 use super::clock::Clock;
 use super::errands::Errands;
-use super::{Looks, commands, environment, notices, serve};
+use super::{Looks, commands, environment, marks, notices, serve};
 use crate::answer::Answer;
-use crate::heap::{Gap, Settings};
+use crate::heap::{Gap, NotMarked, Settings};
 use crate::options::{Builder, Options};
 use crate::os::quit::{self, Before};
 use crate::os::shared::Shared;
@@ -27,6 +27,29 @@ impl Agent {
     /// it does not.
     pub fn is_active(&self) -> bool {
         self.active && quit::is_installed_here()
+    }
+
+    /// Remembers how many blocks of each kind there are now, as `mark NAME` does at the prompt, where `diff` and
+    /// `growth --since` compare with it: a program can mark its own phases.
+    ///
+    /// Works on any thread, but not in a signal handler. All threads stand still for a few milliseconds while the process
+    /// is copied; the copy counts while the program goes on, and this waits for it, five seconds at the most. A name that
+    /// is taken stands for this moment from then on. It is made of letters, digits and `-_.:/+`, 40 bytes at the most.
+    ///
+    /// # Errors
+    /// [`NotMarked`] says why there is no mark.
+    ///
+    /// ```
+    /// let agent = sigheap::install();
+    /// if let Err(why) = agent.mark("warmed-up") {
+    ///     eprintln!("no mark: {why}");
+    /// }
+    /// ```
+    pub fn mark(&self, name: &str) -> Result<(), NotMarked> {
+        match self.is_active() {
+            true => marks::ask(name),
+            false => Err(NotMarked::NotInstalled),
+        }
     }
 
     /// Adds a command of the program's own to the prompt.

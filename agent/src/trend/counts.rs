@@ -43,11 +43,17 @@ type Key = (SiteId, u64, u8);
 impl Counts {
     /// Counts the blocks of a snapshot: one pass over them.
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let unknown = snapshot.tracking.unknown_bytes;
+        Counts::of_blocks(snapshot.look, snapshot.taken_ns, unknown, &snapshot.blocks)
+    }
+
+    /// Counts the blocks of a look, at a moment of the monotonic clock, beside so many bytes in blocks that are not known.
+    pub(crate) fn of_blocks(look: u32, taken_ns: u64, unknown: u64, blocks: &[Block]) -> Self {
         Counts {
-            look: snapshot.look,
-            taken_ns: snapshot.taken_ns,
-            unknown: snapshot.tracking.unknown_bytes,
-            groups: heaviest_first(sum(&snapshot.blocks)),
+            look,
+            taken_ns,
+            unknown,
+            groups: heaviest_first(sum(blocks)),
             folded: false,
         }
     }

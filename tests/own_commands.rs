@@ -36,6 +36,24 @@ fn a_command_runs_in_the_program_and_the_look_goes_on_with_its_answer() {
 }
 
 #[test]
+fn the_server_says_how_full_its_cache_is() {
+    let server = Launch::demo().start();
+    let before = server.is_serving();
+    server.press_ctrl_backslash();
+    let visits = |answer: String| {
+        let number = answer.split(" visits in the index").next()?;
+        number.split_whitespace().last()?.parse::<u64>().ok()
+    };
+    let first = visits(server.command("cache")).expect("a number");
+    assert!(first > 0);
+    server.resume("c\r");
+    before.is_as_before(&server);
+    server.press_ctrl_backslash();
+    // Nobody prunes it.
+    assert!(visits(server.command("cache")).expect("a number") > first);
+}
+
+#[test]
 fn it_runs_with_the_programs_descriptors_variables_and_mask() {
     let program = program();
     program.press_ctrl_backslash();

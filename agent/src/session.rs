@@ -64,6 +64,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(1);
 
 /// From the key to the program running again for good: a look, and another one after each command of the program's own.
 fn attend(looks: &mut Looks) -> Result<Ending, Failure> {
+    let _streams = process::Streams::borrow();
     let place = Place::find();
     let mut earlier = None;
     loop {

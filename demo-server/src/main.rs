@@ -59,7 +59,9 @@ const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
     log_to_stderr();
-    sigheap::install();
+    sigheap::install().command("cache", "how full the index of visits is", |_, out| {
+        writeln!(out, "{} visits in the index", CACHE.len())
+    });
     match options::parse(std::env::args_os().skip(1)) {
         Ok(Asked::Help) => say(io::stdout(), options::HELP, ExitCode::SUCCESS),
         Ok(Asked::Run(options)) => run(&options),

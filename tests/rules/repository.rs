@@ -82,6 +82,58 @@ fn every_link_between_documents_leads_somewhere() {
     }
 }
 
+/// A second agent in a program would fight over the signal and the tables: `links` has Cargo refuse it.
+#[test]
+fn two_versions_in_one_program_are_refused() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("two-versions");
+    let second = r#"old = { package = "sigheap", path = "old" }"#;
+    let (one, _) = resolve(&folder, "");
+    assert!(one, "one version is fine");
+    let (two, said) = resolve(&folder, second);
+    assert!(
+        !two && said.contains("links to the native library `sigheap`"),
+        "{said}"
+    );
+}
+
+/// Whether Cargo accepts a program that depends on this agent and, by this line, on another; and what it says.
+fn resolve(folder: &Path, second: &str) -> (bool, String) {
+    let agent = top().join("agent");
+    let manifest = format!(
+        "[workspace]\n[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
+         [dependencies]\nsigheap = {{ path = {agent:?} }}\n{second}\n"
+    );
+    let old = "[package]\nname = \"sigheap\"\nversion = \"0.0.1\"\nedition = \"2024\"\nlinks = \"sigheap\"\n";
+    for (file, text) in [
+        ("Cargo.toml", manifest.as_str()),
+        ("src/main.rs", "fn main() {}\n"),
+        ("old/Cargo.toml", old),
+        ("old/src/lib.rs", ""),
+        ("old/build.rs", "fn main() {}\n"),
+    ] {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for it");
+        fs::write(path, text).expect("a file");
+    }
+    // The versions that this repository was built with are on this machine.
+    fs::copy(top().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a copy");
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--offline",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(folder.join("Cargo.toml"))
+        .output()
+        .expect("cargo runs");
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
 /// The targets of relative links, without their anchors.
 fn links(text: &str) -> Vec<String> {
     let targets = text

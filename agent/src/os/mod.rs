@@ -11,6 +11,7 @@
 pub(crate) mod clone;
 pub(crate) mod files;
 pub(crate) mod futex;
+mod groups;
 pub(crate) mod look;
 pub(crate) mod map;
 pub(crate) mod memory;

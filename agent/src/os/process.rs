@@ -2,6 +2,9 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::groups;
 
 use crate::heap::Malloc;
 
@@ -142,8 +145,9 @@ pub(crate) fn pending_end() -> Option<&'static str> {
     .find_map(|(signal, name)| pending(signal).then_some(name))
 }
 
-/// Gives the calling thread a descriptor table of its own that holds standard input, output and error alone, so that
-/// no clone made from it ever holds the program's sockets and files.
+/// Gives the calling thread a descriptor table of its own that holds nothing of the program's: no clone made from it ever
+/// holds a socket open, nor a pipe whose reader waits for its end. What standard input, output and error are is
+/// [asked](Streams::borrow) when they are needed.
 pub(crate) fn own_descriptors() -> io::Result<()> {
     // SAFETY: closes descriptors in a table that, by the flag, this thread no longer shares with anybody.
     let done = unsafe {
@@ -154,21 +158,89 @@ pub(crate) fn own_descriptors() -> io::Result<()> {
             libc::CLOSE_RANGE_UNSHARE,
         )
     };
-    if done == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if fetch_streams() {
+        CAN_FETCH.store(true, Ordering::SeqCst);
+        forget_streams();
+    }
+    Ok(())
+}
+
+/// Whether the agent's thread has a descriptor table of its own and may fetch descriptors from the program's. A kernel
+/// older than 5.6 and the usual seccomp filter of containers forbid it: then the agent keeps the streams it began with.
+static CAN_FETCH: AtomicBool = AtomicBool::new(false);
+
+/// Copies the three streams from the program's table into this thread's own, as they are now. False where that is
+/// forbidden; one that the program has closed is left as it was.
+fn fetch_streams() -> bool {
+    // SAFETY: system calls by numbers; what they give is this thread's own, and is closed once.
+    unsafe {
+        let program = libc::syscall(libc::SYS_pidfd_open, pid(), 0);
+        if program < 0 {
+            return false;
+        }
+        let fetched = (0..=2).all(|stream| {
+            let copy = libc::syscall(libc::SYS_pidfd_getfd, program, stream, 0) as i32;
+            if copy < 0 {
+                return io::Error::last_os_error().raw_os_error() == Some(libc::EBADF);
+            }
+            libc::dup2(copy, stream);
+            libc::close(copy);
+            true
+        });
+        libc::close(program as i32);
+        fetched
     }
 }
 
-/// Bytes that could be had without swapping, as the kernel estimates it.
+/// Puts /dev/null in the place of the three streams. Where there is none they stay as they are: a number that is free
+/// would be taken by the next file.
+fn forget_streams() {
+    // SAFETY: system calls on descriptors of a table that is this thread's alone.
+    unsafe {
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if null >= 0 {
+            for stream in 0..=2 {
+                libc::dup2(null, stream);
+            }
+            libc::close(null);
+        }
+    }
+}
+
+/// The program's standard input, output and error, in the agent's own table until dropped.
+pub(crate) struct Streams(());
+
+impl Streams {
+    /// Fetches them as they are now. What the program has closed is /dev/null.
+    pub(crate) fn borrow() -> Option<Streams> {
+        let may = CAN_FETCH.load(Ordering::SeqCst);
+        may.then(|| {
+            fetch_streams();
+            Streams(())
+        })
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        forget_streams();
+    }
+}
+
+/// Bytes that could be had without swapping and within the limits of this process's control groups, as the kernel
+/// estimates it.
 pub(crate) fn available_memory() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let text = read("/proc/meminfo").unwrap_or_default();
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.map_or(UNKNOWN_MEMORY, |kib| kib * 1024)
+    let machine = kib.map_or(UNKNOWN_MEMORY, |kib| kib * 1024);
+    groups::available(&read).map_or(machine, |group| machine.min(group))
 }
 
 /// What is taken for available where the kernel does not say, in bytes.

@@ -226,14 +226,20 @@ fn count(signal: i32) {
     }
     let presses = PRESSES.fetch_add(1, Ordering::SeqCst).wrapping_add(1);
     futex::wake(&PRESSES);
-    match presses.wrapping_sub(SEEN.load(Ordering::SeqCst)) {
-        0 | 1 => {}
+    match unanswered(presses, SEEN.load(Ordering::SeqCst)) {
+        ..=1 => {}
         2 => process::write(
             2,
             b"\r\n[sigheap: not answering yet; once more ends the program]\r\n",
         ),
         _ => process::die_of(signal),
     }
+}
+
+/// How many presses nobody has acknowledged, as far as the one with this number knows. Less than one if later ones are
+/// acknowledged by now: the agent it woke may have stopped it right here, for a whole look.
+fn unanswered(press: u32, seen: u32) -> i32 {
+    press.wrapping_sub(seen).cast_signed()
 }
 
 fn is_function(action: &libc::sigaction) -> bool {
@@ -250,5 +256,18 @@ fn action(signal: i32) -> libc::sigaction {
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
         libc::sigaction(signal, std::ptr::null(), &raw mut action);
         action
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It died of a press that was answered while its handler stood still.
+    #[test]
+    fn a_press_that_was_answered_meanwhile_ends_nothing() {
+        assert_eq!(unanswered(3, 0), 3);
+        assert_eq!(unanswered(1, 2), -1);
+        assert_eq!(unanswered(1, u32::MAX), 2);
     }
 }

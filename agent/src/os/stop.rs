@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use std::{io, ptr};
 
+use super::map::Errno;
 use super::{futex, process};
 use crate::heap::Registers;
 
@@ -26,6 +27,9 @@ pub(crate) fn ask(tid: u32, slot: usize, generation: u32) -> Result<(), Refused>
     let Some(entry) = SLOTS.get(slot) else {
         return Err(Refused::NoRoom);
     };
+    if !is_installed() {
+        return Err(Refused::HandlerGone);
+    }
     entry.generation.store(0, Ordering::Relaxed);
     queue(tid, value(slot, generation)).map_err(|error| match error.raw_os_error() {
         Some(libc::ESRCH) => Refused::Gone,
@@ -42,6 +46,18 @@ pub(crate) enum Refused {
     QueueFull,
     /// More threads than there are slots.
     NoRoom,
+    /// The signal has another handler by now, or none, and then it would kill the program.
+    HandlerGone,
+}
+
+/// Whether the signal still has our handler: a program may take it for itself after install.
+pub(crate) fn is_installed() -> bool {
+    // SAFETY: reads the action into plain data that is valid when zeroed.
+    unsafe {
+        let mut now: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        libc::sigaction(signal(), ptr::null(), &raw mut now) == 0
+            && now.sa_sigaction == handler as *const () as usize
+    }
 }
 
 /// Whether the thread of that slot has stopped in this generation.
@@ -111,9 +127,11 @@ pub(crate) fn install(defer: fn() -> bool) -> io::Result<()> {
 /// Stops this thread now, as it was asked to when it could not.
 pub(crate) fn stop_deferred() {
     let asked = DEFERRED.replace(0);
-    if asked != 0 {
-        // A failure (no room in the queue) leaves this thread running; `pause` then asks again or names it.
-        let _ = queue(process::tid(), asked);
+    if asked != 0 && (!is_installed() || queue(process::tid(), asked).is_err()) {
+        // No room in the queue of signals: it stands here as it would in the handler.
+        let _errno = Errno::save();
+        let here = 0u64;
+        stand(asked, &raw const here as u64);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Threads appear while others are being stopped, so the list is read again until it holds nobody new. A thread that
 //! cannot be stopped by the deadline is named and left running: the rest of the heap still stands still.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::heap::{Doing, Registers, Site, Thread};
@@ -21,6 +22,10 @@ impl Pause {
     /// Stops all other threads. `generation` must be larger than at any pause before; those who have not stopped after
     /// `deadline` are left out.
     pub fn begin(generation: u32, deadline: Duration) -> std::io::Result<Pause> {
+        if !stop::is_installed() {
+            let why = format!("signal {} has another handler by now", stop::signal());
+            return Err(std::io::Error::other(why));
+        }
         let began = process::now_ns();
         let elapsed = || Duration::from_nanos(process::now_ns() - began);
         let mut pause = Pause {
@@ -100,6 +105,11 @@ impl Pause {
 
 impl Drop for Pause {
     fn drop(&mut self) {
+        let deaf = self
+            .threads
+            .iter()
+            .filter(|found| found.may_be_deaf(self.generation));
+        remember_deaf(deaf.map(|found| found.tid));
         stop::go(self.generation);
     }
 }
@@ -107,6 +117,22 @@ impl Drop for Pause {
 /// How long one wait for a thread to stop lasts, and after how many a thread that still runs is looked up in /proc.
 const ROUND: Duration = Duration::from_micros(500);
 const ROUNDS_BETWEEN_CHECKS: u32 = 4;
+
+/// The threads that did not stop when they were last asked. The agent's thread alone pauses, so nobody who is frozen
+/// holds it.
+static DEAF: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn was_deaf(tid: u32) -> bool {
+    DEAF.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .contains(&tid)
+}
+
+fn remember_deaf(tids: impl Iterator<Item = u32>) {
+    let mut deaf = DEAF.lock().unwrap_or_else(PoisonError::into_inner);
+    deaf.clear();
+    deaf.extend(tids);
+}
 
 #[derive(Debug)]
 struct Found {
@@ -121,17 +147,24 @@ enum State {
     Asked,
     Gone,
     NoRoom,
+    HandlerGone,
+    /// It was asked at a pause before this one, and still has that signal waiting.
+    Deaf,
 }
 
 impl Found {
     /// Asks it if it was not asked yet; true while there is reason to wait for it.
     fn still_runs(&mut self, generation: u32, look_closer: bool) -> bool {
+        if self.state == State::Unasked && was_deaf(self.tid) && self.still_is_deaf() {
+            self.state = State::Deaf;
+        }
         if self.state == State::Unasked {
             self.state = match stop::ask(self.tid, self.slot, generation) {
                 Ok(()) => State::Asked,
                 Err(stop::Refused::Gone) => State::Gone,
                 Err(stop::Refused::QueueFull) => State::Unasked,
                 Err(stop::Refused::NoRoom) => State::NoRoom,
+                Err(stop::Refused::HandlerGone) => State::HandlerGone,
             };
         }
         let runs = matches!(self.state, State::Asked | State::Unasked)
@@ -141,6 +174,20 @@ impl Found {
             return false;
         }
         runs
+    }
+
+    /// Whether it was asked and has not stopped.
+    fn may_be_deaf(&self, generation: u32) -> bool {
+        matches!(self.state, State::Asked | State::Deaf) && !stop::stopped(self.slot, generation)
+    }
+
+    /// Whether a stop signal waits for it, which it blocks. Another would only lengthen the queue.
+    fn still_is_deaf(&self) -> bool {
+        let status = status(self.tid).unwrap_or_default();
+        ["SigPnd:", "SigBlk:"].iter().all(|key| {
+            let mask = u64::from_str_radix(field(&status, key), 16).unwrap_or(0);
+            mask >> (stop::signal() - 1) & 1 == 1
+        })
     }
 
     fn has_ended(&self) -> bool {
@@ -170,6 +217,7 @@ impl Found {
         };
         let blocked = u64::from_str_radix(field(&status, "SigBlk:"), 16).unwrap_or(0);
         let why = match (self.state, field(&status, "State:").bytes().next()) {
+            (State::HandlerGone, _) => "the signal that stops threads has another handler by now",
             (State::NoRoom, _) => "there are more threads than can be stopped",
             (State::Unasked, _) => "the queue of pending signals is full (ulimit -i)",
             (_, Some(b'D')) => "it is in an uninterruptible system call",
@@ -204,11 +252,15 @@ mod tests {
 
     use super::*;
 
+    /// These tests stop the whole process.
+    static ALONE: Mutex<()> = Mutex::new(());
+
     /// Threads that count stand still between two readings while paused, and not otherwise.
     #[test]
     fn threads_stand_still_until_dropped() {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         static DONE: AtomicBool = AtomicBool::new(false);
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         stop::install(|| false).unwrap();
         let busy: Vec<_> = (0..4)
             .map(|_| {
@@ -240,5 +292,32 @@ mod tests {
         assert!(moved(Duration::from_millis(200)));
         DONE.store(true, Ordering::Relaxed);
         busy.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    /// A thread that blocks the signal collected one for each pause.
+    #[test]
+    fn a_deaf_thread_is_asked_once() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        stop::install(|| false).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let deaf = std::thread::spawn(move || {
+            // For ever: it would stop, and nobody is there to let it go on.
+            std::mem::forget(process::Deaf::to_all(&[]));
+            tell.send(process::tid()).unwrap();
+            let _ = ended.recv();
+        });
+        let mut found = Found {
+            tid: told.recv().unwrap(),
+            slot: 1000,
+            state: State::Unasked,
+        };
+        assert!(found.still_runs(1000, false) && found.state == State::Asked);
+        remember_deaf([found.tid].into_iter());
+        found.state = State::Unasked;
+        assert!(!found.still_runs(1001, false) && found.state == State::Deaf);
+        assert_eq!(found.why_not(), "it blocks the signal that stops threads");
+        drop(end);
+        deaf.join().unwrap();
     }
 }

@@ -74,10 +74,6 @@ impl Builder {
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(sigheap_supported),
-    expect(dead_code, reason = "asked for in vain on this target")
-)]
 pub(crate) struct Options {
     /// Whether nothing is to be installed.
     pub(crate) off: bool,

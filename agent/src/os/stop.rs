@@ -128,10 +128,14 @@ pub(crate) fn install(defer: fn() -> bool) -> io::Result<()> {
 pub(crate) fn stop_deferred() {
     let asked = DEFERRED.replace(0);
     if asked != 0 && (!is_installed() || queue(process::tid(), asked).is_err()) {
-        // No room in the queue of signals: it stands here as it would in the handler.
+        // No room in the queue of signals: it stands here as it would in the handler, and where that is nobody knows.
         let _errno = Errno::save();
         let here = 0u64;
-        stand(asked, &raw const here as u64);
+        let registers = Registers {
+            sp: &raw const here as u64,
+            ..Registers::default()
+        };
+        stand(asked, registers);
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn way() -> Way {
 
 /// Changes how much is recorded, from the next allocation of every thread on, and says what was set: the mean of a
 /// sample becomes the nearest power of two from 1 KiB to 8 MiB. What is recorded already stays, and means what it
-/// meant. It takes no lock that a stopped thread may hold. After [`end`] it does nothing.
+/// meant. It takes no lock that a stopped thread may hold. After `end` it does nothing.
 pub fn set_mode(mode: Mode) -> Mode {
     PERIODS.locked(|periods| {
         if way() == Way::ENDED {
@@ -87,7 +87,7 @@ pub(super) fn end() {
 pub struct Period {
     /// The mode now.
     pub mode: Mode,
-    /// Since when, in nanoseconds of the clock that [`stand_still`] stops; zero for the first allocation of the process.
+    /// Since when, in nanoseconds of the clock that `stand_still` stops; zero for the first allocation of the process.
     pub since_ns: u64,
     /// How long tracking was off before, in nanoseconds: since all that lived was last recorded.
     pub off_ns: u64,

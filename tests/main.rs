@@ -6,9 +6,11 @@
 //! - [`leaks`]: the demo's leaks, one by one.
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
+//! - [`apart`]: debug information in a file apart.
 //! - [`streams`]: other standard streams, no terminal, other builds.
 //! - [`rules`]: who imports whom, what may stand where, and what the documents promise.
 
+mod apart;
 mod commands;
 mod growth;
 mod handlers;

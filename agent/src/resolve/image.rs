@@ -34,6 +34,21 @@ pub(super) struct Image<'a> {
     undescribed: RefCell<Option<String>>,
 }
 
+/// Crates that come compiled with the standard library, some without debug information, and the allocator's shims, which never
+/// have any: no build of the program's changes that.
+const STANDARD: &[&str] = &[
+    "__rustc",
+    "addr2line",
+    "alloc",
+    "core",
+    "gimli",
+    "hashbrown",
+    "miniz_oxide",
+    "object",
+    "rustc_demangle",
+    "std",
+];
+
 /// A file and a line in it.
 pub(super) type Place = (Rc<str>, u32);
 
@@ -141,12 +156,13 @@ impl<'a> Image<'a> {
         Some(Rc::new(symbols::function(symbol)))
     }
 
-    /// Remembers code of Rust's that nobody described, although code of other units is. The allocator's shims never are.
+    /// Remembers code of Rust's that nobody described, although code of other units is.
     fn note_undescribed(&self, found: &[Rc<Function>]) {
         let Some(function) = found.first().filter(|_| self.debug.is_some()) else {
             return;
         };
-        if function.path.contains("::") && !is_within(&function.path, "__rustc") {
+        let standard = STANDARD.iter().any(|name| is_within(&function.path, name));
+        if function.path.contains("::") && !standard {
             let mut known = self.undescribed.borrow_mut();
             known.get_or_insert_with(|| function.path.clone());
         }

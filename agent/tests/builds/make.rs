@@ -39,7 +39,8 @@ pub(crate) fn copy(program: &Path, name: &str) -> PathBuf {
     copy
 }
 
-fn run(command: &mut Command) {
+/// Runs a command that must succeed.
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {error}");

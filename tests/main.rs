@@ -3,7 +3,9 @@
 //! - [`screen`], [`pty`], [`process`], [`prompt`]: what a test does: start, type, wait with a deadline, look at what a
 //!   terminal would show.
 //! - [`commands`], [`growth`], [`threads`]: what the prompt answers.
-//! - [`leaks`]: the demo's leaks, one by one.
+//! - [`leaks`]: the demo's leaks, one by one. [`inputs`]: what is hard on it: logs that move, clients that vanish, a full
+//!   disk.
+//! - [`jobs`]: a terminal whose size changes, a shell's background.
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`apart`]: debug information in a file apart.
@@ -14,6 +16,8 @@ mod apart;
 mod commands;
 mod growth;
 mod handlers;
+mod inputs;
+mod jobs;
 mod leaks;
 mod leave;
 mod own_commands;

@@ -56,7 +56,7 @@ pub(crate) struct Launch {
 impl Launch {
     /// The demo server, committing every second so that a test sees at once that it is alive.
     pub(crate) fn demo() -> Self {
-        Launch::of(Path::new(env!("CARGO_BIN_EXE_demo-server"))).with(["--commit-every", "1s"])
+        Launch::of(built(option_env!("CARGO_BIN_EXE_demo-server"))).with(["--commit-every", "1s"])
     }
 
     /// Any program.
@@ -72,7 +72,7 @@ impl Launch {
 
     /// One of the programs in `tests/programs`.
     pub(crate) fn program<const N: usize>(arguments: [&str; N]) -> Self {
-        Launch::of(Path::new(env!("CARGO_BIN_EXE_programs"))).with(arguments)
+        Launch::of(built(option_env!("CARGO_BIN_EXE_programs"))).with(arguments)
     }
 
     /// With a variable in its environment.
@@ -153,6 +153,11 @@ impl Launch {
         command.stdout(Stdio::null()).stderr(Stdio::inherit());
         command
     }
+}
+
+/// A program of the package whose tests these are.
+fn built(program: Option<&'static str>) -> &'static Path {
+    Path::new(program.expect("this package builds it"))
 }
 
 /// A running program; killed when dropped.

@@ -26,7 +26,7 @@ use crate::os::look::Channel;
 use crate::os::shared::Shared;
 use crate::os::{process, quit, signals};
 use crate::pause::Pause;
-use crate::track::arena;
+use crate::track::{self, arena};
 
 pub use install::{Agent, builder, install, prepare_to_stop};
 
@@ -100,7 +100,7 @@ struct Earlier {
 
 /// One look. The program runs again when it returns.
 fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Done, Failure> {
-    let malloc = process::allocator();
+    let malloc = track::is_over_system().then(process::allocator).flatten();
     let _arena = arena::enter();
     let prompt = place.prompt(looks.history.as_deref());
     let channel = Channel::open().map_err(Failure::Channel)?;

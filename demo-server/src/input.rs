@@ -3,6 +3,7 @@
 //! Every source ends when nobody takes its lines any more. None of them lives by a deadline: a
 //! server that was frozen for minutes goes on where it stood.
 
+use crate::follow::follow;
 use crate::generate::Generator;
 use crate::lines::{Assembler, Line};
 use crate::options::Source;
@@ -40,6 +41,10 @@ pub(crate) async fn start(source: &Source, lines: Sender<Line>) -> io::Result<()
         }
         Source::Stdin => spawn_reader(io::stdin(), lines)?,
         Source::File(path) => spawn_reader(open(path)?, lines)?,
+        Source::Follow(path) => {
+            let path = path.clone();
+            in_a_thread(move || follow(path, &lines))?;
+        }
         Source::Listen(address) => {
             let listener = TcpListener::bind(address).await?;
             info!("listening on {}", listener.local_addr()?);
@@ -85,8 +90,12 @@ fn open(path: &std::path::Path) -> io::Result<File> {
 /// A thread for what can only be read by waiting. It is left behind when the server ends while it
 /// waits for standard input.
 fn spawn_reader(from: impl Read + Send + 'static, lines: Sender<Line>) -> io::Result<()> {
+    in_a_thread(move || read(from, &lines))
+}
+
+fn in_a_thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let thread = thread::Builder::new().name("input".to_owned());
-    thread.spawn(move || read(from, &lines)).map(drop)
+    thread.spawn(work).map(drop)
 }
 
 fn read(mut from: impl Read, lines: &Sender<Line>) {

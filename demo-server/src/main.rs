@@ -3,12 +3,13 @@
 //! The way of the data:
 //!
 //! ```text
-//! input (generate | - | FILE | TCP) -> lines -> ingest -> combined -> sessions -> writer -> store
+//! input (generate | - | FILE | follow | TCP) -> lines -> ingest -> combined -> sessions -> writer -> store
 //!                                                                        \-> visits, most of the leaks
 //! ```
 //!
 //! - [`options`]: the command line.
-//! - [`input`]: the sources; [`lines`] puts their bytes together, [`generate`] makes some up.
+//! - [`input`]: the sources; [`lines`] puts their bytes together, [`generate`] makes some up, [`follow`] reads a log that
+//!   is still being written.
 //! - [`ingest`]: each line through [`combined`] into its client's session and into a row.
 //! - [`sessions`]: the LRU, which is meant to be bounded; [`visits`]: what is told of a session's end, and what is not.
 //! - [`leaks`]: what goes wrong, by name. It goes wrong in [`cache`], [`clients`], [`farewell`], [`trouble`], [`seconds`]
@@ -20,6 +21,7 @@ mod cache;
 mod clients;
 mod combined;
 mod farewell;
+mod follow;
 mod generate;
 mod ingest;
 mod input;

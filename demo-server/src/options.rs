@@ -17,11 +17,13 @@ A real little server with a leak, to press Ctrl-\\ in.
 It reads access-log lines in Combined Log Format, keeps the sessions of the latest clients, and
 stores a row for each line in SQLite. With no arguments it feeds itself a generated stream.
 
-Usage: demo-server [- | FILE | --listen ADDRESS] [OPTIONS]
+Usage: demo-server [- | FILE | --follow FILE | --listen ADDRESS] [OPTIONS]
 
 Input:
   -                     standard input
   FILE                  a log file, read once to its end
+  --follow FILE         a log file that is still being written, as tail -F reads it: it may appear
+                        late, grow, be cut back, or be renamed and made anew
   --listen ADDRESS      lines from any number of TCP clients; port 0 takes a free one
 
 Options:
@@ -83,6 +85,8 @@ pub(crate) enum Source {
     Stdin,
     /// A file, once.
     File(PathBuf),
+    /// A file that is still being written.
+    Follow(PathBuf),
     /// TCP clients.
     Listen(SocketAddr),
 }
@@ -93,6 +97,7 @@ impl fmt::Display for Source {
             Source::Generated { rate } => write!(out, "a generated stream of {rate} lines/s"),
             Source::Stdin => out.write_str("standard input"),
             Source::File(path) => write!(out, "{}", path.display()),
+            Source::Follow(path) => write!(out, "{} as it grows", path.display()),
             Source::Listen(address) => write!(out, "TCP clients at {address}"),
         }
     }
@@ -105,9 +110,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
+            Arg::Long("follow") => {
+                let file = file(parser.value()?, "--follow")?;
+                given.source(Source::Follow(file))?;
+            }
             Arg::Long("listen") => given.listen(value(&mut parser, "--listen")?)?,
             Arg::Long("leak") => given.leaks = Some(value(&mut parser, "--leak")?.read(leaks)?),
-            Arg::Long("db") => given.db = Some(db(parser.value()?)?),
+            Arg::Long("db") => given.db = Some(file(parser.value()?, "--db")?),
             Arg::Long("commit-every") => {
                 given.commit_every = Some(value(&mut parser, "--commit-every")?.read(time)?);
             }
@@ -195,10 +204,10 @@ fn leaks(text: &str) -> Result<Leaks, &'static str> {
     Leaks::parse(text).ok_or(Leaks::WANTED)
 }
 
-fn db(file: OsString) -> Result<PathBuf, UsageError> {
+fn file(file: OsString, option: &'static str) -> Result<PathBuf, UsageError> {
     if file.is_empty() {
         return Err(UsageError::Value {
-            option: "--db",
+            option,
             text: String::new(),
             wanted: "a file",
         });
@@ -249,7 +258,7 @@ pub(crate) enum UsageError {
         /// What it takes.
         wanted: &'static str,
     },
-    /// More than one of `-`, `FILE` and `--listen`.
+    /// More than one of `-`, `FILE`, `--follow` and `--listen`.
     TwoInputs,
     /// `--rate` together with an input.
     RateOfAnInput,
@@ -270,7 +279,9 @@ impl fmt::Display for UsageError {
                 text,
                 wanted,
             } => write!(out, "{option} {text:?}: it takes {wanted}"),
-            UsageError::TwoInputs => out.write_str("more than one of -, FILE and --listen"),
+            UsageError::TwoInputs => {
+                out.write_str("more than one of -, FILE, --follow and --listen")
+            }
             UsageError::RateOfAnInput => {
                 out.write_str("--rate belongs to the generated stream, not to an input")
             }
@@ -331,6 +342,10 @@ mod tests {
         assert_eq!(options(line), expected);
         assert_eq!(options("-").source, Source::Stdin);
         assert_eq!(options("a.log").source, Source::File("a.log".into()));
+        assert_eq!(
+            options("--follow a.log").source,
+            Source::Follow("a.log".into())
+        );
         assert_eq!(options("-- -").source, Source::Stdin);
         assert_eq!(options("--rate 7").source, Source::Generated { rate: 7 });
         assert_eq!(read("--help").unwrap(), Asked::Help);
@@ -367,6 +382,9 @@ mod tests {
             "--rate 0",
             "--rate many",
             "--db=",
+            "--follow",
+            "--follow=",
+            "--follow a.log b.log",
         ] {
             let error = read(line).expect_err(line);
             assert!(!error.to_string().is_empty());

@@ -76,31 +76,73 @@ impl Writer {
     }
 }
 
-fn obey(mut store: Store, mut orders: mpsc::Receiver<Order>) {
+fn obey(store: Store, mut orders: mpsc::Receiver<Order>) {
+    let mut clerk = Clerk {
+        store,
+        failing: false,
+        dropping: false,
+    };
     while let Some(order) = orders.blocking_recv() {
         match order {
-            Order::Add(row) => add(&mut store, &row),
-            Order::Commit(figures) => {
-                if let Err(error) = commit(&mut store, &figures) {
-                    warn!(kept = store.staged(), "{}, will try again", in_full(&error));
-                }
-            }
+            Order::Add(row) => clerk.add(&row),
+            Order::Commit(figures) => clerk.commit(&figures),
             Order::Close(figures, done) => {
                 // Nobody listens where the runtime is gone, and then there is nobody to tell.
-                let _ = done.send(commit_for_the_last_time(&mut store, &figures));
+                let _ = done.send(commit_for_the_last_time(&mut clerk.store, &figures));
                 return;
             }
         }
     }
 }
 
-fn add(store: &mut Store, row: &Row) {
-    let dropped = store.dropped();
-    if let Err(error) = store.add(row) {
-        error!("{}, row lost", in_full(&error));
+/// Who keeps the store, and says once what is wrong with it, and once that it no longer is.
+struct Clerk {
+    store: Store,
+    /// Commits fail, and it was said.
+    failing: bool,
+    /// Rows are dropped meanwhile, and it was said.
+    dropping: bool,
+}
+
+impl Clerk {
+    fn add(&mut self, row: &Row) {
+        let dropped = self.store.dropped();
+        if let Err(error) = self.store.add(row) {
+            error!("{}, row lost", in_full(&error));
+        }
+        if self.store.dropped() > dropped && !self.dropping {
+            self.dropping = true;
+            error!(
+                kept = self.store.staged(),
+                "no room for more rows until a commit succeeds: they are dropped, and counted"
+            );
+        }
     }
-    if dropped == 0 && store.dropped() > 0 {
-        error!("no room for more rows until a commit succeeds, dropping them");
+
+    fn commit(&mut self, figures: &Figures) {
+        match commit(&mut self.store, figures) {
+            Ok(()) => {
+                if self.failing {
+                    let dropped = self.store.dropped();
+                    info!(
+                        dropped,
+                        "commits succeed again, and nothing that was kept is lost"
+                    );
+                }
+                (self.failing, self.dropping) = (false, false);
+            }
+            Err(error) => {
+                if !self.failing {
+                    let kept = self.store.staged();
+                    warn!(
+                        kept,
+                        "{}; rows are kept, and tried with each commit",
+                        in_full(&error)
+                    );
+                }
+                self.failing = true;
+            }
+        }
     }
 }
 

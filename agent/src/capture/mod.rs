@@ -64,6 +64,7 @@ pub(crate) fn heap(
         &own_mappings(),
     ));
     let stacks: Vec<u64> = frozen.registers.iter().map(|(_, at)| at.sp).collect();
+    gaps.extend(what_is_free(frozen.malloc));
     let memory = memory(
         &mappings,
         &stacks,
@@ -177,6 +178,14 @@ fn tracking(blocks: &mut [Block], taken_ns: u64) -> Tracking {
         records_bytes: stats.records_bytes,
         sites_bytes: stats.sites_bytes,
     }
+}
+
+fn what_is_free(malloc: Option<Malloc>) -> Option<Gap> {
+    let gap = Gap::new(
+        "how much memory the allocator keeps free",
+        "only glibc's says so; what another keeps is among the unexplained",
+    );
+    malloc.is_none().then_some(gap)
 }
 
 fn threads_that_run(threads: &[Thread]) -> impl Iterator<Item = Gap> {

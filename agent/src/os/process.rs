@@ -1,7 +1,9 @@
 //! This process as the kernel sees it: ids, clocks, signal masks, how it ends.
 
+use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::groups;
@@ -270,16 +272,16 @@ pub(crate) fn write(descriptor: i32, mut text: &[u8]) {
     }
 }
 
-/// What glibc's allocator says of itself, if this is glibc 2.33 or later. Takes the allocator's locks: never while
-/// threads are frozen.
+/// What glibc's allocator says of itself, if this is glibc 2.33 or later and `malloc` is its own: a program may be linked or
+/// preloaded with another. Takes locks of the allocator and the loader: never while threads are frozen.
 pub(crate) fn allocator() -> Option<Malloc> {
-    // SAFETY: `dlsym` gives null or the function of that name, whose signature glibc documents; it fills plain data.
+    let found = symbol(c"mallinfo2")?;
+    if module_of(found)? != module_of(symbol(c"malloc")?)? {
+        return None;
+    }
+    // SAFETY: it is the function of that name, whose signature glibc documents; it fills plain data.
     unsafe {
-        let found = libc::dlsym(libc::RTLD_DEFAULT, c"mallinfo2".as_ptr());
-        if found.is_null() {
-            return None;
-        }
-        let mallinfo2: extern "C" fn() -> libc::mallinfo2 = std::mem::transmute(found);
+        let mallinfo2: extern "C" fn() -> libc::mallinfo2 = std::mem::transmute(found.as_ptr());
         let info = mallinfo2();
         Some(Malloc {
             free: info.fordblks as u64,
@@ -287,6 +289,22 @@ pub(crate) fn allocator() -> Option<Malloc> {
             mapped: info.hblkhd as u64,
         })
     }
+}
+
+fn symbol(name: &CStr) -> Option<NonNull<libc::c_void>> {
+    // SAFETY: the name ends with a zero; `dlsym` gives null or an address.
+    NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
+}
+
+/// Where the object that holds this address is mapped.
+fn module_of(address: NonNull<libc::c_void>) -> Option<u64> {
+    let mut module = MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: `dladdr` takes any address, and fills plain data that is valid when zeroed.
+    let module = unsafe {
+        let found = libc::dladdr(address.as_ptr(), module.as_mut_ptr());
+        (found != 0).then(|| module.assume_init())
+    };
+    module.map(|module| module.dli_fbase as u64)
 }
 
 pub(super) fn set_of(signals: &[i32]) -> libc::sigset_t {

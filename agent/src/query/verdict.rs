@@ -219,6 +219,9 @@ fn next(about: About, snapshot: &Snapshot) -> String {
 fn outside(snapshot: &Snapshot) -> String {
     let memory = &snapshot.memory;
     let mut next = String::new();
+    if memory.free.is_none() {
+        next += "What the program's allocator keeps free is among it: only glibc's says how much. ";
+    }
     match memory.foreign {
         Some(foreign) if foreign >= memory.unexplained => {
             let foreign = Value::Bytes(foreign);

@@ -8,6 +8,7 @@ use super::{
     mode::{self, Way},
     record::{Origin, Record},
     section::Section,
+    state,
     table::TABLE,
     thread::{self, Slot},
     walk::{self, Registers},
@@ -183,6 +184,8 @@ impl<A: GlobalAlloc> Heap<A> {
     #[cold]
     #[inline(never)]
     unsafe fn allocate_apart<const ZEROED: bool>(&self, layout: Layout) -> *mut u8 {
+        // Said here, off the hot path: the agent's own thread comes by before every look.
+        state::set_over_system(self.least.size == 1);
         if arena::is_entered() {
             return arena::allocate(layout, ZEROED);
         }

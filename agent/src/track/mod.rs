@@ -56,6 +56,8 @@ pub(crate) use record::MAX_BIRTH as LAST_EPOCH;
 #[cfg(sigheap_supported)]
 pub use section::{defer_stop, set_stop_hook};
 #[cfg(sigheap_supported)]
+pub(crate) use state::is_over_system;
+#[cfg(sigheap_supported)]
 pub use state::{
     Stats, block_at, end, epoch, for_each_block, for_each_own_range, forget, present, set_epoch,
     site, slots_taken, stats,

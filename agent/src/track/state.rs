@@ -4,7 +4,7 @@
 //! one moment.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::record::MAX_BIRTH;
 use super::sites::SITES;
@@ -49,6 +49,18 @@ pub fn site(id: SiteId) -> Option<Site> {
 /// Whether any allocation ever came through [`Heap`](super::Heap).
 pub fn present() -> bool {
     TABLE.was_used()
+}
+
+/// Whether blocks come from the system's allocator, as far as the tracker has been told.
+static OVER_SYSTEM: AtomicBool = AtomicBool::new(false);
+
+/// Whether blocks come from the system's allocator. Not so for [`Heap::new`](super::Heap::new), whatever it is over.
+pub(crate) fn is_over_system() -> bool {
+    OVER_SYSTEM.load(Ordering::Relaxed)
+}
+
+pub(super) fn set_over_system(is_so: bool) {
+    OVER_SYSTEM.store(is_so, Ordering::Relaxed);
 }
 
 /// How the tracker stands.

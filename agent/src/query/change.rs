@@ -77,6 +77,8 @@ pub(crate) struct Ask {
     rows: usize,
     all: bool,
     full: bool,
+    /// Whether more blocks are growth, whatever their bytes.
+    by_count: bool,
     /// What was typed, for the hint how to see more.
     line: String,
 }
@@ -91,6 +93,7 @@ impl Ask {
             rows: view.rows(rows, ROWS),
             all: typed.has(ALL.name),
             full: typed.full(),
+            by_count: false,
             line: line.join(" "),
         };
         (ask, words.to_vec())
@@ -101,6 +104,22 @@ impl Ask {
         Ask {
             line: format!("{} {flag}", self.line),
             ..self
+        }
+    }
+
+    /// The same, for which more blocks are growth, whatever their bytes.
+    pub(crate) fn by_count(self) -> Self {
+        Ask {
+            by_count: true,
+            ..self
+        }
+    }
+
+    fn shows(&self, change: &Change) -> bool {
+        match self.by_count {
+            _ if self.all => true,
+            true => change.count > 0,
+            false => change.grew(),
         }
     }
 
@@ -143,7 +162,7 @@ pub(crate) fn report(
     ask: &Ask,
     gaps: Vec<Gap>,
 ) -> Report {
-    let mut shown: Vec<_> = changes.iter().filter(|c| ask.all || c.grew()).collect();
+    let mut shown: Vec<_> = changes.iter().filter(|c| ask.shows(c)).collect();
     let (all, meant) = (changes.len(), shown.len());
     shown.truncate(ask.rows);
     let object = |change: &&Change| Object::Type(change.kind.name.full.clone());

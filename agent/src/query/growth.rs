@@ -66,7 +66,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     match (typed.value(SINCE.name), typed.has("--peak")) {
         (Some(_), true) => Err(typed.wrong("--since and --peak are two questions")),
         (Some(name), false) => since_mark(view, name, &ask.with(&format!("--since {name}"))),
-        (None, true) => Ok(above_peak(view, &ask.with("--peak"))),
+        (None, true) => Ok(above_peak(view, &ask.with("--peak").by_count())),
         (None, false) => Ok(since_last(view, &ask)),
     }
 }
@@ -112,16 +112,13 @@ fn above_peak(view: &mut View<'_>, ask: &Ask) -> Report {
     change::report(COMMAND.name, &since, &changes, ask, gaps)
 }
 
-/// A type against its peak. Where there are more blocks the change in bytes is since that moment; where there are not,
-/// the type did not grow, however large its blocks are.
+/// A type against its peak. The change in bytes is since the moment of the peak.
 fn above(kind: &super::types::Kind, peaks: &Peaks) -> Change {
     let peak = peaks.of(&kind.name.full).unwrap_or_default();
-    let count = kind.count.wrapping_sub(peak.count) as i64;
-    let bytes = kind.bytes.wrapping_sub(peak.bytes) as i64;
     Change {
         kind: kind.clone(),
-        count,
-        bytes: if count > 0 { bytes } else { bytes.min(0) },
+        count: kind.count.wrapping_sub(peak.count) as i64,
+        bytes: kind.bytes.wrapping_sub(peak.bytes) as i64,
     }
 }
 

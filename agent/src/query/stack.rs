@@ -45,7 +45,11 @@ pub(crate) fn lines(frames: &[Frame], site: Option<&Site>, most: usize, full: bo
         push_folded(&mut lines, &mut folded);
         own += 1;
         lines.push(Line {
-            text: describe(frame, all),
+            text: if all {
+                describe(frame, all)
+            } else {
+                describe_short(frame)
+            },
             dim: frame.machinery,
         });
     }
@@ -105,6 +109,60 @@ fn describe(frame: &Frame, full: bool) -> String {
         (file, 0) => format!("{function} at {file}"),
         (file, line) => format!("{function} at {file}:{line}"),
     }
+}
+
+/// Columns that a frame's line has in a terminal of 80, indented.
+const COLUMNS: usize = 74;
+
+/// The same, without the modules in the middle of its path where it would not fit: they are what says least.
+fn describe_short(frame: &Frame) -> String {
+    let whole = describe(frame, false);
+    let over = whole.chars().count().saturating_sub(COLUMNS);
+    let room = frame.function.chars().count().saturating_sub(over);
+    let short = Frame {
+        function: without_middle(&frame.function, room).into(),
+        ..frame.clone()
+    };
+    if over == 0 {
+        whole
+    } else {
+        describe(&short, false)
+    }
+}
+
+/// A path of at most so many characters, if its crate and its last two parts leave room: `tokio::…::Inner::park`.
+fn without_middle(path: &str, room: usize) -> String {
+    let parts = parts(path);
+    let shorter = (2..parts.len().saturating_sub(1))
+        .map(|from| format!("{}::…::{}", parts[0], parts[from..].join("::")));
+    let mut last = None;
+    for path in shorter {
+        let fits = path.chars().count() <= room;
+        last = Some(path);
+        if fits {
+            break;
+        }
+    }
+    last.unwrap_or_else(|| path.to_owned())
+}
+
+/// The parts of a path, generics and all.
+fn parts(path: &str) -> Vec<&str> {
+    let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0i32);
+    for (at, character) in path.char_indices() {
+        match character {
+            '<' | '(' | '[' | '{' => depth += 1,
+            '>' if path[..at].ends_with('-') => {}
+            '>' | ')' | ']' | '}' => depth -= 1,
+            ':' if depth == 0 && at >= begin && path[at..].starts_with("::") => {
+                parts.push(&path[begin..at]);
+                begin = at + 2;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&path[begin..]);
+    parts
 }
 
 /// A file from its crate's folder on: `tokio-1.48.0/src/task.rs` for a path into Cargo's registry. A relative path is
@@ -178,6 +236,40 @@ mod tests {
 
     fn texts(lines: &[Line]) -> Vec<&str> {
         lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    #[test]
+    fn the_middle_of_a_path_gives_way_to_its_ends() {
+        let path = "tokio::runtime::scheduler::multi_thread::park::Inner::park_condvar";
+        let short = |room| without_middle(path, room);
+        assert_eq!(
+            short(50),
+            "tokio::…::multi_thread::park::Inner::park_condvar"
+        );
+        assert_eq!(short(40), "tokio::…::park::Inner::park_condvar");
+        assert_eq!(short(5), "tokio::…::Inner::park_condvar");
+        for whole in [
+            "main",
+            "a::b",
+            "a::b::c",
+            "<a::b::C as d::e::F>::poll",
+            "",
+            "::",
+            "a::<b",
+        ] {
+            assert_eq!(without_middle(whole, 1), whole);
+        }
+        let generic = "a::b::c::D<e::f::G, fn() -> h::I>::run";
+        assert_eq!(
+            without_middle(generic, 40),
+            "a::…::c::D<e::f::G, fn() -> h::I>::run"
+        );
+        let long = frame(path, false);
+        assert_eq!(
+            texts(&lines(&[long.clone()], None, ALL, false)),
+            ["tokio::…::park::Inner::park_condvar at tokio-1.48.0/src/task.rs:7"]
+        );
+        assert!(texts(&lines(&[long], None, ALL, true))[0].starts_with(path));
     }
 
     #[test]

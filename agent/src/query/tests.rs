@@ -362,6 +362,21 @@ fn peaks_are_handed_on_and_never_fall() {
 }
 
 #[test]
+fn more_blocks_are_above_the_peak_whatever_their_bytes() {
+    let (snapshot, mut book) = (snapshot(), Book::default());
+    let mut ledger = super::fixture::ledger(None);
+    ledger
+        .peaks
+        .raise(1, [("String", 2, 1 << 20), ("Vec<u64>", 2, 8)]);
+    let mut view = View::open(&snapshot, &mut book, ledger, 1 << 20);
+    let report = ask(&mut view, "growth --peak", &mut Asked::default());
+    let rows = report.expect("it has an answer").rows;
+    let names: Vec<_> = rows.iter().map(|row| row.cells[0].to_string()).collect();
+    // Of vectors there are as many, larger ones: no growth by that rule.
+    assert_eq!(names, ["Arc<CacheEntity>", "unknown", "String"]);
+}
+
+#[test]
 fn a_look_that_ended_early_still_counts_as_a_peak() {
     let (snapshot, mut book, past) = (snapshot(), Book::default(), past());
     let mut ledger = super::fixture::ledger(Some(&past));

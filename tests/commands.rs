@@ -16,7 +16,12 @@ const COMMANDS: &[(&str, &str)] = &[
     ("top", "top"),
     ("top 3", "top"),
     ("top --by count", "top"),
+    ("count", "count"),
+    ("count CacheEntity --where size > 8", "count"),
     ("list CacheEntity", "list"),
+    ("list #1 #2 --by age", "list"),
+    ("list --where size > 1k && age >= 0s", "list"),
+    ("set", "set"),
     ("growth", "growth"),
     ("growth --peak", "growth"),
     ("threads", "threads"),
@@ -31,8 +36,8 @@ const COMMANDS: &[(&str, &str)] = &[
 
 /// What `help` lists.
 const NAMES: &[&str] = &[
-    "help", "info", "top", "list", "growth", "mark", "diff", "threads", "sites", "where", "track",
-    "continue", "quit", "abort",
+    "help", "info", "top", "count", "list", "growth", "mark", "diff", "threads", "sites", "where",
+    "set", "track", "continue", "quit", "abort",
 ];
 
 #[test]

@@ -18,6 +18,7 @@ mod growth;
 mod handlers;
 mod inputs;
 mod jobs;
+mod lasting;
 mod leaks;
 mod leave;
 mod own_commands;

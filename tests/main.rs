@@ -6,6 +6,7 @@
 //! - [`leaks`]: the demo's leaks, one by one. [`inputs`]: what is hard on it: logs that move, clients that vanish, a full
 //!   disk.
 //! - [`jobs`]: a terminal whose size changes, a shell's background.
+//! - [`modes`]: tracking switched at the prompt.
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`apart`]: debug information in a file apart.
@@ -21,6 +22,7 @@ mod jobs;
 mod lasting;
 mod leaks;
 mod leave;
+mod modes;
 mod own_commands;
 mod process;
 mod prompt;

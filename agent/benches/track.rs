@@ -1,12 +1,14 @@
-//! What tracking costs: a `malloc` and a `free` through a dozen frames with 500 live blocks, `sigheap::Heap` against the
-//! system's allocator under it. Runs interleave, and the quietest of each counts.
+//! What tracking costs in each mode: a `malloc` and a `free` through a dozen frames with 500 live blocks, `sigheap::Heap`
+//! against the system's allocator under it. Runs interleave, and the quietest of each counts.
 #![expect(unsafe_code, reason = "allocators are called directly")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use sigheap::Heap;
+use sigheap::internals::{self, Mode};
 
 static TRACKED: Heap = Heap::system();
 
@@ -15,22 +17,38 @@ const PAIRS: usize = 10_000;
 const RUNS: usize = 300;
 
 fn main() {
+    let mean = |bytes| NonZeroU64::new(bytes).map_or(Mode::Off, Mode::Sampled);
+    let modes = [Mode::Full, mean(64 << 10), mean(512 << 10), Mode::Off];
     for depth in [1, 5, 12, 20] {
-        let (mut plain, mut tracked) = (Duration::MAX, Duration::MAX);
+        let mut plain = Duration::MAX;
+        let mut tracked = [Duration::MAX; 4];
         for _ in 0..RUNS {
             plain = plain.min(time(&System, depth));
-            tracked = tracked.min(time(&TRACKED, depth));
+            for (mode, best) in modes.iter().zip(&mut tracked) {
+                internals::set_mode(*mode);
+                *best = time(&TRACKED, depth).min(*best);
+            }
         }
-        report(depth, plain, tracked);
+        for (mode, best) in modes.iter().zip(tracked) {
+            report(depth, &mode.to_string(), plain, best);
+        }
     }
+    // Last, since there is no way back.
+    internals::end();
+    let (mut plain, mut ended) = (Duration::MAX, Duration::MAX);
+    for _ in 0..RUNS {
+        plain = plain.min(time(&System, 1));
+        ended = ended.min(time(&TRACKED, 1));
+    }
+    report(1, "ended", plain, ended);
 }
 
 #[expect(clippy::print_stdout, reason = "figures are what a benchmark is for")]
-fn report(depth: usize, plain: Duration, tracked: Duration) {
+fn report(depth: usize, mode: &str, plain: Duration, tracked: Duration) {
     let each = |time: Duration| time.as_nanos() as f64 / PAIRS as f64;
     let (plain, tracked) = (each(plain), each(tracked));
     println!(
-        "{depth:2} frames more: {plain:6.1} ns a pair, tracked {tracked:6.1} ns: +{:.1} ns, ratio {:.2}",
+        "{depth:2} frames more, {mode:<15} {plain:6.1} ns a pair, tracked {tracked:6.1} ns: {:+6.1} ns, ratio {:.2}",
         tracked - plain,
         tracked / plain
     );

@@ -104,5 +104,6 @@ pub mod internals {
     pub use crate::track::{
         Period, Stats, arena, block_at, defer_stop, end, epoch, for_each_block, for_each_own_range,
         forget, period, present, set_epoch, set_mode, set_stop_hook, site, slots_taken, stats,
+        unknown,
     };
 }

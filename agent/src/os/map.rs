@@ -11,37 +11,70 @@ pub(crate) const PAGE: usize = 4096;
 
 /// Reserves `bytes` of zeroed memory that costs nothing until it is written, or nothing if the kernel refuses.
 ///
-/// It is left out of core dumps: a dump of the tables would be larger than the program's.
+/// It is left out of core dumps: a dump of the tables would be larger than the program's. And it gets no huge pages,
+/// where the system gives them unasked: a table with a word here and there would cost 2 MiB for each.
 pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
-    let errno = Errno::save();
+    reserve_as(bytes, libc::PROT_READ | libc::PROT_WRITE)
+}
+
+fn reserve_as(bytes: usize, access: libc::c_int) -> Option<NonNull<u8>> {
+    let _errno = Errno::save();
     // SAFETY: a new private mapping at an address of the kernel's choice touches nothing that exists.
     let mapped = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
             bytes,
-            libc::PROT_READ | libc::PROT_WRITE,
+            access,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
             -1,
             0,
         )
     };
     if mapped == libc::MAP_FAILED {
-        drop(errno);
         return None;
     }
-    // SAFETY: the range was mapped just now; the advice changes no content. Failing, the dump is larger, no more.
-    unsafe { libc::madvise(mapped, bytes, libc::MADV_DONTDUMP) };
+    // SAFETY: the range was mapped just now; the advice changes no content. Failing, the dump is larger, or the table; no
+    // more.
+    unsafe {
+        libc::madvise(mapped, bytes, libc::MADV_DONTDUMP);
+        libc::madvise(mapped, bytes, libc::MADV_NOHUGEPAGE);
+    }
     NonNull::new(mapped.cast())
 }
 
 /// Reserves the first of `sizes` that the kernel grants and that leaves the program enough addresses: where their number
 /// is limited (`ulimit -v`), no reservation takes more than an eighth.
 pub(crate) fn reserve_first(sizes: &[usize]) -> Option<(NonNull<u8>, usize)> {
+    first(sizes, reserve)
+}
+
+fn first(
+    sizes: &[usize],
+    reserve: fn(usize) -> Option<NonNull<u8>>,
+) -> Option<(NonNull<u8>, usize)> {
     let most = address_limit() / 8;
     let modest = sizes.iter().filter(|&&bytes| bytes as u64 <= most);
     modest
         .copied()
         .find_map(|bytes| Some((reserve(bytes)?, bytes)))
+}
+
+/// The same, of addresses alone: nothing can be read or written there before it is [opened](open). Where the kernel
+/// keeps account of what it promised (`vm.overcommit_memory=2`), they count for nothing until then.
+pub(crate) fn reserve_closed_first(sizes: &[usize]) -> Option<(NonNull<u8>, usize)> {
+    first(sizes, |bytes| reserve_as(bytes, libc::PROT_NONE))
+}
+
+/// Opens a part of a closed reservation, if the kernel has memory for it.
+///
+/// # Safety
+/// The range lies in one reservation of the caller's, and consists of whole pages.
+pub(crate) unsafe fn open(start: u64, bytes: usize) -> bool {
+    let _errno = Errno::save();
+    // SAFETY: the caller owns the range; what was open stays as it was.
+    let opened =
+        unsafe { libc::mprotect(start as *mut _, bytes, libc::PROT_READ | libc::PROT_WRITE) };
+    opened == 0
 }
 
 /// How many bytes of addresses this process may have.
@@ -204,6 +237,50 @@ mod tests {
         // SAFETY: as reserved above.
         unsafe { release(start, bytes) };
         assert_eq!(resident(from..from + bytes as u64), 0);
+    }
+
+    /// The flags that the kernel has for the mapping at an address, as in `/proc/self/smaps`.
+    fn flags(address: u64) -> String {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let holds = |line: &str| {
+            let range = line
+                .split(' ')
+                .next()
+                .and_then(|range| range.split_once('-'));
+            range.is_some_and(|(from, to)| {
+                let number = |text| u64::from_str_radix(text, 16).unwrap_or(0);
+                number(from) <= address && address < number(to)
+            })
+        };
+        let mut lines = maps.lines().skip_while(|line| !holds(line));
+        let flags = lines.find_map(|line| line.strip_prefix("VmFlags: "));
+        flags.unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_table_gets_no_huge_pages_and_is_in_no_core() {
+        let start = reserve(4 << 20).unwrap();
+        let flags = flags(start.as_ptr() as u64);
+        assert!(flags.contains("dd") && flags.contains("nh"), "{flags}");
+        // SAFETY: as reserved above.
+        unsafe { release(start, 4 << 20) };
+    }
+
+    #[test]
+    fn what_is_closed_counts_for_nothing_until_it_is_opened() {
+        let (start, bytes) = reserve_closed_first(&[16 << 20]).unwrap();
+        let from = start.as_ptr() as u64;
+        // `ac`: what the kernel takes account of, and promises memory for.
+        assert!(!flags(from).contains("ac") && !flags(from).contains("wr"));
+        // SAFETY: two pages of the reservation, which nothing else refers to, written once they are open.
+        unsafe {
+            assert!(open(from + PAGE as u64, 2 * PAGE));
+            start.add(2 * PAGE).write(7);
+        }
+        assert!(flags(from + PAGE as u64).contains("wr"));
+        assert!(!flags(from + 3 * PAGE as u64).contains("wr"));
+        // SAFETY: as reserved above.
+        unsafe { release(start, bytes) };
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn estimated(tracking: &Tracking) -> Option<Gap> {
         Gap::new(
             "exact counts and bytes of what was born while tracking was sampled",
             format!(
-                "they are estimates from {}; from n blocks an estimate is off by one part in the root of n",
+                "they are estimates from {}; one from n blocks is good to about 1 part in the root of n",
                 count(tracking.sample, "recorded block")
             ),
         )

@@ -19,7 +19,7 @@ use dlmalloc::Dlmalloc;
 use super::section::Section;
 use crate::os::map;
 
-/// Sizes to try, in bytes. They cost addresses only, but a limit on those may forbid the larger ones.
+/// Sizes to try, in bytes. They cost addresses only, opened as they are needed, but a limit on those may forbid the larger ones.
 const SIZES: [usize; 7] = [
     64 << 30,
     16 << 30,
@@ -90,7 +90,7 @@ impl Drop for Guard {
 pub fn reserve() -> Option<u64> {
     locked(|_| {
         if ARENA.bytes.load(Ordering::Relaxed) == 0 {
-            let (start, bytes) = map::reserve_first(&SIZES)?;
+            let (start, bytes) = map::reserve_closed_first(&SIZES)?;
             ARENA.start.store(start.as_ptr() as u64, Ordering::Relaxed);
             ARENA.bytes.store(bytes as u64, Ordering::Relaxed);
             ARENA
@@ -249,9 +249,14 @@ unsafe impl dlmalloc::Allocator for Source {
             .and_then(|bytes| used.checked_add(bytes));
         match after.filter(|&after| after <= limit) {
             Some(after) => {
-                ARENA.used.store(after, Ordering::Relaxed);
                 let start = ARENA.start.load(Ordering::Relaxed) + used;
-                (start as *mut u8, (after - used) as usize, 0)
+                let bytes = (after - used) as usize;
+                // SAFETY: whole pages of the arena's reservation.
+                if !unsafe { map::open(start, bytes) } {
+                    return (ptr::null_mut(), 0, 0);
+                }
+                ARENA.used.store(after, Ordering::Relaxed);
+                (start as *mut u8, bytes, 0)
             }
             None => (ptr::null_mut(), 0, 0),
         }

@@ -60,5 +60,5 @@ pub(crate) use state::is_over_system;
 #[cfg(sigheap_supported)]
 pub use state::{
     Stats, block_at, end, epoch, for_each_block, for_each_own_range, forget, present, set_epoch,
-    site, slots_taken, stats,
+    site, slots_taken, stats, unknown,
 };

@@ -94,19 +94,25 @@ pub fn stats() -> Stats {
     for_each_own_range(|range| own_bytes += map::resident(range));
     let mut records_bytes = map::resident(addresses(&TABLE));
     TABLE.for_each_range(&mut |range| records_bytes += map::resident(range));
-    let (blocks, bytes) = thread::unrecorded();
+    let (unknown_blocks, unknown_bytes) = unknown();
     Stats {
         sites: SITES.count(),
         sites_used_permille: SITES.used_permille(),
         without_stack: SITES.without_stack(),
         unrecorded: TABLE.unrecorded(),
         crowded: TABLE.crowded(),
-        unknown_blocks: blocks.max(0) as u64,
-        unknown_bytes: bytes.max(0) as u64,
+        unknown_blocks,
+        unknown_bytes,
         own_bytes,
         records_bytes,
         sites_bytes: map::resident(addresses(&SITES)) + map::resident(SITES.range()),
     }
+}
+
+/// How many live blocks have no record, and their bytes.
+pub fn unknown() -> (u64, u64) {
+    let (blocks, bytes) = thread::unrecorded();
+    (blocks.max(0) as u64, bytes.max(0) as u64)
 }
 
 /// Calls `visit` with every address range of the tracker's own, mapped or static. Most of their pages were never

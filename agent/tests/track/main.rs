@@ -14,4 +14,5 @@ mod arena;
 mod books;
 mod inner;
 mod life;
+mod modes;
 mod work;

@@ -28,6 +28,9 @@ pub struct Heap<A = System> {
     /// addresses that are multiples of 16, which has to be asked of an allocator.
     #[cfg(sigheap_supported)]
     least: Least,
+    /// Whether `inner` is the system's allocator, which can be asked what it keeps.
+    #[cfg(sigheap_supported)]
+    is_system: bool,
 }
 
 #[cfg(sigheap_supported)]
@@ -49,6 +52,8 @@ impl Heap<System> {
                 size: 24,
                 align: 16,
             },
+            #[cfg(sigheap_supported)]
+            is_system: true,
         }
     }
 }
@@ -63,6 +68,8 @@ impl<A> Heap<A> {
                 size: 32,
                 align: 16,
             },
+            #[cfg(sigheap_supported)]
+            is_system: false,
         }
     }
 }
@@ -185,7 +192,7 @@ impl<A: GlobalAlloc> Heap<A> {
     #[inline(never)]
     unsafe fn allocate_apart<const ZEROED: bool>(&self, layout: Layout) -> *mut u8 {
         // Said here, off the hot path: the agent's own thread comes by before every look.
-        state::set_over_system(self.least.size == 1);
+        state::set_over_system(self.is_system);
         if arena::is_entered() {
             return arena::allocate(layout, ZEROED);
         }

@@ -11,6 +11,8 @@ pub(super) enum Shape {
     One,
     /// Values one after the other: a vector's buffer, a boxed slice.
     Items,
+    /// Values of the kind that an array is made up of: the buffer that a `SmallVec<[T; 3]>` spills into.
+    ArrayItems,
     /// Two counts, then one value: `Rc<T>`, `Arc<T>`.
     Counted,
     /// Two counts, then values: `Rc<[T]>`, `Arc<[T]>`.
@@ -36,7 +38,7 @@ pub(super) struct Form {
     pub(super) shapes: &'static [Shape],
 }
 
-use Shape::{Counted, CountedItems, Items, One, Table, Text};
+use Shape::{ArrayItems, Counted, CountedItems, Items, One, Table, Text};
 
 /// Functions that make a counted slice have it in their name.
 const SLICES: &[&str] = &["slice", "Slice", "iter", "Iter"];
@@ -54,7 +56,7 @@ const FORMS: &[Form] = &[
     form("alloc::slice", "T", &[Items]),
     form("alloc::collections::vec_deque", "T", &[Items]),
     form("alloc::collections::binary_heap", "T", &[Items]),
-    form("smallvec", "A", &[Items]),
+    form("smallvec", "A", &[ArrayItems]),
     form("smallvec", "T", &[Items]),
     form("alloc::string", "", &[Text]),
     form("alloc::str", "", &[Text]),
@@ -116,7 +118,10 @@ impl Shape {
             Table => align == own.max(GROUP),
             _ => of.align.is_none_or(|own| own == align),
         };
-        let one = of.size?;
+        let one = match self {
+            ArrayItems => element_size(of)?,
+            _ => of.size?,
+        };
         Some(aligned && self.holds(one, size, align))
     }
 
@@ -124,7 +129,7 @@ impl Shape {
         let header = COUNTS.next_multiple_of(align.max(1));
         match self {
             One => one == size,
-            Items => one != 0 && size.is_multiple_of(one),
+            Items | ArrayItems => one != 0 && size.is_multiple_of(one),
             Counted => {
                 header
                     .checked_add(one)
@@ -136,6 +141,12 @@ impl Shape {
             Text => true,
         }
     }
+}
+
+/// The size of what an array is made up of, in bytes.
+fn element_size(array: &Type) -> Option<u64> {
+    let (_, count) = array.name.strip_suffix(']')?.rsplit_once("; ")?;
+    array.size?.checked_div(count.parse().ok()?)
 }
 
 /// The size is rounded up to the alignment: the room for the last few bytes may be padding.
@@ -189,6 +200,16 @@ mod tests {
     }
 
     #[test]
+    fn a_small_vector_spills_any_number_of_items() {
+        let array = Type {
+            name: "[T; 3]".into(),
+            ..ty(72, 8)
+        };
+        assert_eq!(ArrayItems.fits(&array, 4 * 24, 8), Some(true));
+        assert_eq!(ArrayItems.fits(&array, 100, 8), Some(false));
+    }
+
+    #[test]
     fn counted_values_follow_their_counts() {
         assert_eq!(Counted.fits(&ty(24, 8), 40, 8), Some(true));
         assert_eq!(Counted.fits(&ty(3, 1), 24, 8), Some(true));
@@ -209,7 +230,7 @@ mod tests {
 
     #[test]
     fn absurd_sizes_overflow_nothing() {
-        for shape in [One, Items, Counted, CountedItems, Table, Text] {
+        for shape in [One, Items, ArrayItems, Counted, CountedItems, Table, Text] {
             shape.fits(&ty(u64::MAX, u64::MAX), u64::MAX, u64::MAX);
             shape.fits(&ty(0, 0), 0, 0);
             shape.fits(&ty(u64::MAX, 1), u64::MAX, 0);

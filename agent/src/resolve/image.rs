@@ -17,6 +17,7 @@ use super::separate;
 use super::split::Splits;
 use super::symbols;
 use super::types::{Types, join};
+use super::variables::{self, Held};
 use crate::heap::{Files, Gap, Module};
 
 /// An object file. Addresses are in its own numbering.
@@ -32,6 +33,7 @@ pub(super) struct Image<'a> {
     known: RefCell<HashMap<u64, Rc<[Rc<Function>]>>>,
     /// A function of the program's own that has a symbol and no description.
     undescribed: RefCell<Option<String>>,
+    variables: RefCell<HashMap<u64, Rc<[Held]>>>,
 }
 
 /// Crates that come compiled with the standard library, some without debug information, and the allocator's shims, which never
@@ -149,6 +151,18 @@ impl<'a> Image<'a> {
         debug
             .map(|debug| places(debug, &chain(debug, address), address))
             .unwrap_or_default()
+    }
+
+    /// What the variables of the functions at an address are made up of.
+    pub(super) fn variables_at(&self, address: u64) -> Rc<[Held]> {
+        if let Some(known) = self.variables.borrow().get(&address) {
+            return known.clone();
+        }
+        let debug = self.debug.as_ref();
+        let found = debug.map(|debug| variables::at(debug, &self.types, address));
+        let found: Rc<[Held]> = found.unwrap_or_default().into();
+        self.variables.borrow_mut().insert(address, found.clone());
+        found
     }
 
     fn by_symbol(&self, address: u64) -> Option<Rc<Function>> {

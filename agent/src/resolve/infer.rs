@@ -6,7 +6,9 @@ use super::forms::{Form, Shape};
 use super::function::Function;
 use super::merged;
 use super::paths;
+use super::sure;
 use super::types::Type;
+use super::variables::Held;
 use crate::heap::Confidence;
 
 /// A function of a stack.
@@ -50,14 +52,20 @@ pub(super) struct Found {
 pub(super) struct Stack<'a> {
     calls: Vec<Call>,
     more: Box<dyn FnMut() -> Option<Vec<Call>> + 'a>,
+    variables: Box<dyn Fn(usize) -> Rc<[Held]> + 'a>,
 }
 
 impl<'a> Stack<'a> {
-    /// `more` gives the calls of one return address after another, innermost first.
-    pub(super) fn new(more: impl FnMut() -> Option<Vec<Call>> + 'a) -> Self {
+    /// `more` gives the calls of one return address after another, innermost first; `variables` what the variables of the
+    /// functions at a level are made up of.
+    pub(super) fn new(
+        more: impl FnMut() -> Option<Vec<Call>> + 'a,
+        variables: impl Fn(usize) -> Rc<[Held]> + 'a,
+    ) -> Self {
         Stack {
             calls: Vec::new(),
             more: Box::new(more),
+            variables: Box::new(variables),
         }
     }
 
@@ -77,6 +85,18 @@ impl<'a> Stack<'a> {
             next += 1;
         }
         Some(next)
+    }
+
+    /// The calls of one return address, from its first on.
+    pub(super) fn level_from(&mut self, first: usize) -> &[Call] {
+        let end = self.next_level(first).unwrap_or(self.calls.len());
+        self.calls.get(first..end).unwrap_or_default()
+    }
+
+    /// What the variables of the functions at a call's level are made up of.
+    pub(super) fn variables_at(&mut self, number: usize) -> Rc<[Held]> {
+        let level = self.call(number).map(|call| call.level);
+        level.map_or_else(Rc::default, |level| (self.variables)(level))
     }
 
     /// The function that the code at a call was compiled as.
@@ -108,11 +128,13 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
                 confidence: Confidence::Guess,
             };
             merged::mend(stack, &mut found);
-            found.confidence = confidence(stack, &found, known, function.described);
+            found.confidence = sure::confidence(stack, &mut found, known, function.described);
             return Some(found);
         }
         if !paths::is_library(&function.path) {
-            return own_value(&function, size, align, number);
+            let own = own_value(&function, size, align, number)
+                .or_else(|| pointed_to(stack, size, align, number));
+            return own.map(|found| sure::mend(stack, found));
         }
         number += 1;
     }
@@ -146,15 +168,6 @@ fn passes_on(path: &str) -> bool {
             .any(|shim| paths::last_segment(path).starts_with(shim))
 }
 
-/// How sure it is: less where the size could not be compared, least where inlined functions go unseen too.
-fn confidence(stack: &mut Stack<'_>, found: &Found, known: bool, described: bool) -> Confidence {
-    match (known, described) {
-        (true, true) if is_sure(stack, found) => Confidence::Exact,
-        (false, false) => Confidence::Guess,
-        _ => Confidence::Likely,
-    }
-}
-
 /// The first form of a function that fits, and whether the type's size is known.
 fn decide(function: &Function, size: u64, align: u64) -> Option<(Shape, Rc<Type>, bool)> {
     let candidates =
@@ -183,6 +196,34 @@ fn is_unsized(name: &str) -> bool {
     name == "str" || name.starts_with("dyn ") || name.starts_with('[') && !name.contains(';')
 }
 
+/// A function that calls the allocator itself has a pointer to what it wants.
+fn pointed_to(stack: &mut Stack<'_>, size: u64, align: u64, number: usize) -> Option<Found> {
+    let variables = stack.variables_at(number);
+    let fitting = variables
+        .iter()
+        .filter(|held| held.of.name.starts_with(['*', '&']) || held.of.name.contains("::Box<"))
+        .filter_map(|held| held.over.first())
+        .filter(|of| Shape::One.fits(of, size, align) == Some(true) && of.name.contains("::"));
+    let mut fitting: Vec<_> = fitting.collect();
+    fitting.dedup_by(|one, other| one.name == other.name);
+    match fitting[..] {
+        [only] => Some(guess(only.clone(), size, align, number)),
+        _ => None,
+    }
+}
+
+fn guess(of: Rc<Type>, size: u64, align: u64, number: usize) -> Found {
+    Found {
+        shape: Shape::One,
+        of,
+        size,
+        align,
+        by: number,
+        believed: number,
+        confidence: Confidence::Guess,
+    }
+}
+
 /// A method of the program, or a function generic over a type, may well allocate a value of that type, if the size is the same.
 fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Option<Found> {
     let parameters = function.parameters.iter().map(|parameter| &parameter.of);
@@ -191,52 +232,5 @@ fn own_value(function: &Function, size: u64, align: u64, number: usize) -> Optio
         .iter()
         .chain(parameters)
         .find(|of| Shape::One.fits(of, size, align) == Some(true))?;
-    Some(Found {
-        shape: Shape::One,
-        of: of.clone(),
-        size,
-        align,
-        by: number,
-        believed: number,
-        confidence: Confidence::Guess,
-    })
-}
-
-/// Whether the deciding function is compiled into one that is of no other type, or its caller is of the same type, and so on
-/// outwards.
-fn is_sure(stack: &mut Stack<'_>, found: &Found) -> bool {
-    let mut number = found.believed;
-    loop {
-        let Some(outer) = stack.outer_of(number) else {
-            return false;
-        };
-        match outer.merged {
-            Merged::No => return true,
-            Merged::Perhaps if outer.function.parameters.is_empty() => return true,
-            Merged::Perhaps | Merged::Yes => {}
-        }
-        let Some(next) = stack.next_level(number) else {
-            return false;
-        };
-        if !level_mentions(stack, next, &found.of.name) {
-            return false;
-        }
-        number = next;
-    }
-}
-
-/// Whether a function of one return address is of a type that has this name in it.
-fn level_mentions(stack: &mut Stack<'_>, first: usize, name: &str) -> bool {
-    let end = stack.next_level(first).unwrap_or(stack.calls.len());
-    let calls = stack.calls.get(first..end).unwrap_or_default();
-    calls.iter().any(|call| {
-        let parameters = call
-            .function
-            .parameters
-            .iter()
-            .map(|parameter| &parameter.of);
-        parameters
-            .chain(&call.function.method_of)
-            .any(|of| paths::mentions(&of.name, name))
-    })
+    Some(guess(of.clone(), size, align, number))
 }

@@ -14,7 +14,8 @@ use crate::heap::Confidence;
 
 fn named(stack: &[&str], size: u64, align: u64) -> Option<(String, Confidence)> {
     let mut calls = calls(stack).into_iter();
-    let mut stack = Stack::new(move || calls.next().map(|call| vec![call]));
+    let more = move || calls.next().map(|call| vec![call]);
+    let mut stack = Stack::new(more, |_| Rc::default());
     let found = infer(&mut stack, size, align)?;
     let place = |_: &str| None;
     let owner = owner(&found, &mut stack, &Writer { place: &place });

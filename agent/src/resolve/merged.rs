@@ -70,6 +70,7 @@ fn hands_on(function: &Function, shape: Shape) -> bool {
         Shape::Items => within(function, COLLECTIONS) && !clones,
         Shape::One => within(function, &["alloc::boxed", "alloc::collections::btree"]),
         Shape::Table | Shape::Text => within(function, COLLECTIONS),
+        Shape::ArrayItems => false,
     }
 }
 
@@ -93,7 +94,7 @@ fn same_in(caller: &Function, found: &Found) -> Option<Rc<Type>> {
         }
         Shape::Table => same_pair(caller, found),
         Shape::One => same_node(caller, found),
-        Shape::Text => None,
+        Shape::Text | Shape::ArrayItems => None,
     }
 }
 

@@ -33,8 +33,10 @@ mod separate;
 mod shorten;
 mod sizes;
 mod split;
+mod sure;
 mod symbols;
 mod types;
+mod variables;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -47,6 +49,7 @@ use infer::{Call, Merged, Stack};
 use name::Writer;
 use owner::Owner;
 use shorten::Shortener;
+use variables::Held;
 
 use crate::heap::{Address, Confidence, Files, Frame, Gap, Module, Names, Site, SiteId, TypeName};
 
@@ -129,6 +132,17 @@ impl<'a> Resolver<'a> {
         Some(found.iter().map(call).collect())
     }
 
+    /// What the variables of the functions at one level of a stack are made up of.
+    fn variables(&self, site: &Site, level: usize) -> Rc<[Held]> {
+        let place = site
+            .frames
+            .get(level)
+            .and_then(|address| self.locate(address.0.wrapping_sub(1)));
+        place.map_or_else(Rc::default, |(_, image, address)| {
+            image.variables_at(address)
+        })
+    }
+
     /// A function that was merged with another instance of itself, and the one that its caller meant: builds that keep thunks
     /// for merged functions name it in the call instruction.
     fn instance(
@@ -152,10 +166,11 @@ impl<'a> Resolver<'a> {
 
     fn infer(&self, site: &Site, size: u64, align: u64) -> Option<(Owner, Confidence)> {
         let mut level = 0;
-        let mut stack = Stack::new(|| {
+        let more = || {
             level += 1;
             self.calls(site, level - 1)
-        });
+        };
+        let mut stack = Stack::new(more, |level| self.variables(site, level));
         let found = infer::infer(&mut stack, size, align)?;
         let place = |path: &str| self.place_of_closure(site, path);
         let writer = Writer { place: &place };

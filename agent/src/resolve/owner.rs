@@ -18,15 +18,20 @@ pub(super) struct Owner {
 /// The owner of a block.
 pub(super) fn owner(found: &Found, stack: &mut Stack<'_>, writer: &Writer<'_>) -> Owner {
     let name = found.of.name.as_str();
+    let is_unsized = name.ends_with("[u8]") || name.ends_with("Inner<[u8]>");
+    if is_unsized && let Some((Holder::Named(name), _)) = holder(found, stack) {
+        return text(&format!("{}<{name}>", pointer(found, stack)));
+    }
     match found.shape {
         Shape::One if is_vec_macro(found, stack) => {
             generic("Vec", &[array_element(name).unwrap_or(name)], writer)
         }
         Shape::One => one(name, writer),
         Shape::Items | Shape::Text => items(name, holder(found, stack), writer),
+        Shape::ArrayItems => generic("SmallVec", &[name], writer),
         Shape::Counted => generic(pointer(found, stack), &[name], writer),
         Shape::CountedItems => match holder(found, stack) {
-            Some((Holder::Str, _)) => text(&format!("{}<str>", pointer(found, stack))),
+            Some((Holder::Named(name), _)) => text(&format!("{}<{name}>", pointer(found, stack))),
             _ => slice(pointer(found, stack), name, writer),
         },
         Shape::Table => table(name, holder(found, stack), stack, writer),
@@ -109,7 +114,7 @@ fn items(name: &str, held: Option<(Holder, usize)>, writer: &Writer<'_>) -> Owne
         Some(Holder::PathBuf) if bytes => text("PathBuf"),
         Some(Holder::OsString) if bytes => text("OsString"),
         Some(Holder::CString) if bytes => text("CString"),
-        Some(Holder::Str) if bytes => text("Box<str>"),
+        Some(Holder::Named(name)) if bytes => text(&format!("Box<{name}>")),
         Some(Holder::BoxedSlice) => slice("Box", name, writer),
         Some(Holder::VecDeque) => generic("VecDeque", &[name], writer),
         Some(Holder::BinaryHeap) => generic("BinaryHeap", &[name], writer),
@@ -133,6 +138,9 @@ fn table(
     let pair = pair.filter(|pair| pair.len() == 2);
     match (held, pair.as_deref()) {
         (Some((Holder::IndexMap | Holder::IndexSet, by)), _) => index_table(stack, by, writer),
+        (Some((Holder::DashMap, _)), Some([key, value])) => {
+            generic("DashMap", &[key, shared_value(value)], writer)
+        }
         (Some((Holder::HashbrownSet, _)), Some([key, _])) => {
             generic("hashbrown::HashSet", &[key], writer)
         }
@@ -144,6 +152,14 @@ fn table(
         }
         (_, Some(pair)) => generic("HashMap", pair, writer),
         (_, None) => generic("hashbrown::HashTable", &[name], writer),
+    }
+}
+
+/// What a `DashMap` wraps its values in goes unsaid.
+fn shared_value(name: &str) -> &str {
+    match split_generics(name) {
+        ("dashmap::util::SharedValue", arguments) => arguments.first().copied().unwrap_or(name),
+        _ => name,
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn is_library(path: &str) -> bool {
         "alloc",
         "allocator_api2",
         "core",
+        "dashmap",
         "hashbrown",
         "indexmap",
         "smallvec",

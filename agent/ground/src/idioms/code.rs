@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::ground::{Case, at, case, rest};
+use crate::case::{Case, at, case, rest};
 
 pub(crate) fn all(out: &mut Vec<Case>) {
     closures(out);
@@ -38,7 +38,7 @@ fn futures(out: &mut Vec<Case>) {
     case!(
         out,
         "Box::pin(async fn)",
-        rest("Box<async fn types::idioms::code::serve>"),
+        rest("Box<async fn ground::idioms::code::serve>"),
         Box::pin(serve(3, [1; 4])) as Pin<Box<dyn Future<Output = u64>>>
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -47,7 +47,7 @@ fn futures(out: &mut Vec<Case>) {
     case!(
         out,
         "spawn",
-        rest("task types::idioms::code::serve"),
+        rest("task ground::idioms::code::serve"),
         runtime.spawn(serve(4, [2; 4]))
     );
     let captured = black_box([1u64, 2, 3]);
@@ -88,7 +88,8 @@ fn json(out: &mut Vec<Case>) {
     case!(
         out,
         "json to_string",
-        rest("String"),
+        // Written as bytes, and made a `String` of as it stands.
+        rest("Vec<u8>"),
         serde_json::to_string(&[1, 2, 3]).unwrap()
     );
     case!(
@@ -125,7 +126,7 @@ fn others(out: &mut Vec<Case>) {
     case!(
         out,
         "Box<dyn Error>",
-        rest("Box<types::idioms::code::Failure>"),
+        rest("Box<ground::idioms::code::Failure>"),
         Box::<dyn std::error::Error>::from(Failure(black_box([1; 3])))
     );
     case!(
@@ -136,7 +137,7 @@ fn others(out: &mut Vec<Case>) {
             vec![
                 at(
                     std::ptr::from_ref(inner),
-                    "Box<types::idioms::code::Failure>",
+                    "Box<ground::idioms::code::Failure>",
                 ),
                 (0, "Box<std::io::error::Custom>".into()),
             ]
@@ -146,7 +147,7 @@ fn others(out: &mut Vec<Case>) {
     case!(
         out,
         "tree",
-        rest("Box<types::idioms::code::Node>"),
+        rest("Box<ground::idioms::code::Node>"),
         tree(black_box(4))
     );
     case!(

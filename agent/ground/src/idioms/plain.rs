@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use crate::ground::{Case, at, case, rest};
+use crate::case::{Case, at, case, rest};
 
 /// Two words; [`Span`] has the same layout, so that equal code for both may be merged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::ground::{Case, at, case, rest};
+use crate::case::{Case, at, case, rest};
 
 fn word() -> &'static str {
     black_box("a word or two")

@@ -1,33 +1,49 @@
-//! Ground truth: records who allocated what, and judges the names that `resolve` gives.
+//! An idiom, what it left alive, and what that truly is.
 
-mod judge;
-mod modules;
-mod record;
+use crate::record::Block;
 
-pub(crate) use judge::judge;
-pub(crate) use record::{Block, Recorder, record};
-
-/// One idiom: what it left alive, and what that truly is.
+/// One idiom.
 pub(crate) struct Case {
-    pub(crate) label: &'static str,
+    /// Where it stands and what it is called: `plain::word/Vec::clone`.
+    pub(crate) label: String,
     pub(crate) blocks: Vec<Block>,
     /// Addresses with the owner's name; address 0 stands for every other block.
     pub(crate) truth: Vec<(usize, String)>,
+}
+
+impl Case {
+    /// A line for the idiom, and one for each of its blocks: size, alignment, type (empty if unknown), stack.
+    pub(crate) fn print(&self) {
+        println!("case\t{}", self.label);
+        for block in &self.blocks {
+            let (size, align) = (block.layout.size(), block.layout.align());
+            let stack: Vec<_> = block.stack.iter().map(|one| format!("{one:x}")).collect();
+            let truth = self.truth_of(block);
+            println!("block\t{size}\t{align}\t{truth}\t{}", stack.join(" "));
+        }
+    }
+
+    fn truth_of(&self, block: &Block) -> &str {
+        let known = |address| self.truth.iter().find(|(at, _)| *at == address);
+        let found = known(block.address).or_else(|| known(0));
+        found.map_or("", |(_, owner)| owner)
+    }
 }
 
 /// Runs an idiom and records what it leaves alive. The value itself is never dropped, so that addresses stay its own.
 macro_rules! case {
     ($out:expr, $label:expr, $truth:expr, $make:expr) => {{
         let mut made = None;
-        let blocks = $crate::ground::record(&mut || {
+        let blocks = $crate::record::record(&mut || {
             // No other idiom's code is equal: the linker does not make one of both.
             std::hint::black_box((module_path!(), $label));
             made = Some($make);
         });
         let made = std::mem::ManuallyDrop::new(made.unwrap());
-        let truth = $crate::ground::truth($truth, &*made);
-        let label = $label;
-        $out.push($crate::ground::Case {
+        let truth = $crate::case::truth($truth, &*made);
+        let place = module_path!().trim_start_matches("ground::");
+        let label = format!("{place}/{}", $label);
+        $out.push($crate::case::Case {
             label,
             blocks,
             truth,
@@ -69,4 +85,9 @@ pub(crate) fn rest(owner: impl Into<String>) -> All {
 /// The block at this address has this owner.
 pub(crate) fn at<T: ?Sized>(address: *const T, owner: impl Into<String>) -> (usize, String) {
     (address.cast::<u8>() as usize, owner.into())
+}
+
+/// Every block whose address was not named has this owner.
+pub(crate) fn others(owner: impl Into<String>) -> (usize, String) {
+    (0, owner.into())
 }

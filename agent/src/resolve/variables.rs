@@ -1,0 +1,221 @@
+//! `resolve`: the types of the variables that a function has at an address, those of functions inlined there included. Reads
+//! bytes, nothing else.
+//!
+//! They tell what a function that is itself generic over nothing works with.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use gimli::{EntriesRaw, UnitOffset, constants as dw};
+
+use super::bounds::Bounds;
+use super::dwarf::{Debug, Die, Slice, Value};
+use super::types::{Type, Types};
+
+/// A type that variables are of, or point to, or that is part of such a type; and what it is generic over or points to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) of: Rc<Type>,
+    pub(super) over: Vec<Rc<Type>>,
+}
+
+/// More types than are worth looking at.
+const MANY: usize = 512;
+/// How deep types are taken apart.
+const DEPTH: usize = 8;
+
+/// What the variables and parameters of the functions at an address are made up of.
+pub(super) fn at(debug: &Debug, types: &Types, address: u64) -> Vec<Held> {
+    let mut parts = Parts {
+        debug,
+        types,
+        seen: HashSet::new(),
+        found: Vec::new(),
+    };
+    if let Some(function) = debug.function_at(address) {
+        // What it returns is as good as a variable.
+        if let Some(of) = returned(debug, function, STEPS) {
+            parts.take(of, DEPTH);
+        }
+        walk(debug, function, address, &mut |value| {
+            if let Some(of) = type_of(debug, function, value, STEPS) {
+                parts.take(of, DEPTH);
+            }
+            parts.found.len() < MANY
+        });
+    }
+    parts.found
+}
+
+/// Types being taken apart.
+struct Parts<'a> {
+    debug: &'a Debug<'a>,
+    types: &'a Types,
+    seen: HashSet<Die>,
+    found: Vec<Held>,
+}
+
+impl Parts<'_> {
+    fn take(&mut self, die: Die, depth: usize) -> Option<()> {
+        if depth == 0 || self.found.len() >= MANY || !self.seen.insert(die) {
+            return None;
+        }
+        let entry = self.debug.entry(die)?;
+        let of = self.types.read(self.debug, die);
+        let inner = match entry.tag() {
+            dw::DW_TAG_pointer_type => {
+                let to = entry.attr_value(dw::DW_AT_type);
+                to.and_then(|to| self.debug.target(die, to))
+                    .into_iter()
+                    .collect()
+            }
+            _ => self.targets(die, dw::DW_TAG_template_type_parameter),
+        };
+        let over = inner
+            .iter()
+            .filter_map(|one| self.types.read(self.debug, *one))
+            .collect();
+        let is_made_by_compiler = of.as_ref().is_some_and(|of| is_anonymous(&of.name));
+        self.found.extend(of.map(|of| Held { of, over }));
+        for one in inner {
+            self.take(one, depth - 1);
+        }
+        if is_made_by_compiler {
+            for one in self.targets(die, dw::DW_TAG_member) {
+                self.take(one, depth - 1);
+            }
+        }
+        Some(())
+    }
+
+    fn targets(&self, die: Die, tag: gimli::DwTag) -> Vec<Die> {
+        let entries = self.debug.children(die, tag);
+        let target =
+            |entry: &super::dwarf::Entry| self.debug.target(die, entry.attr_value(dw::DW_AT_type)?);
+        entries.iter().filter_map(target).collect()
+    }
+}
+
+/// Tuples, slices, and what closures capture: their members say what they are made up of.
+fn is_anonymous(name: &str) -> bool {
+    name.starts_with(['(', '&', '*']) || name.contains("{closure_env#") && !name.ends_with('>')
+}
+
+/// How many steps a variable may be from its declaration: more is damage.
+const STEPS: usize = 4;
+
+/// What says the type of a variable.
+enum Says {
+    Type(Value),
+    Origin(Value),
+}
+
+fn type_of(debug: &Debug, from: Die, says: Says, steps: usize) -> Option<Die> {
+    match says {
+        Says::Type(value) => debug.target(from, value),
+        Says::Origin(value) => {
+            let steps = steps.checked_sub(1)?;
+            let origin = debug.target(from, value)?;
+            let entry = debug.entry(origin)?;
+            let own = entry.attr_value(dw::DW_AT_type).map(Says::Type);
+            let further = || {
+                entry
+                    .attr_value(dw::DW_AT_abstract_origin)
+                    .map(Says::Origin)
+            };
+            type_of(debug, origin, own.or_else(further)?, steps)
+        }
+    }
+}
+
+/// What a function returns: an instance says so at its declaration.
+fn returned(debug: &Debug, function: Die, steps: usize) -> Option<Die> {
+    let entry = debug.entry(function)?;
+    if let Some(of) = entry.attr_value(dw::DW_AT_type) {
+        return debug.target(function, of);
+    }
+    let origins = [dw::DW_AT_abstract_origin, dw::DW_AT_specification];
+    let origin = origins
+        .into_iter()
+        .find_map(|name| entry.attr_value(name))?;
+    returned(
+        debug,
+        debug.target(function, origin)?,
+        steps.checked_sub(1)?,
+    )
+}
+
+/// Hands out each variable, functions that are inlined elsewhere left out, for as long as it is asked to go on.
+fn walk(
+    debug: &Debug,
+    function: Die,
+    address: u64,
+    take: &mut dyn FnMut(Says) -> bool,
+) -> Option<()> {
+    let unit = debug.unit(function.unit)?;
+    let mut raw = debug.note(unit.entries_raw(Some(UnitOffset(function.offset))))?;
+    let own = debug.note(raw.read_abbreviation())??;
+    debug.note(raw.skip_attributes(own.attributes()))?;
+    // Entries deeper than this are in a function that is inlined elsewhere.
+    let mut shown = isize::MAX;
+    while !raw.is_empty() && raw.next_depth() >= 1 {
+        let depth = raw.next_depth();
+        let Some(abbreviation) = debug.note(raw.read_abbreviation())? else {
+            continue;
+        };
+        if depth > shown {
+            debug.note(raw.skip_attributes(abbreviation.attributes()))?;
+            continue;
+        }
+        shown = isize::MAX;
+        match abbreviation.tag() {
+            dw::DW_TAG_inlined_subroutine => {
+                let bounds = debug.note(bounds(&mut raw, abbreviation))?;
+                if !debug.covers(function.unit, &bounds, address) {
+                    shown = depth;
+                }
+            }
+            dw::DW_TAG_variable | dw::DW_TAG_formal_parameter => {
+                let says = debug.note(says(&mut raw, abbreviation))?;
+                if says.is_some_and(|says| !take(says)) {
+                    return None;
+                }
+            }
+            dw::DW_TAG_lexical_block => {
+                debug.note(raw.skip_attributes(abbreviation.attributes()))?;
+            }
+            _ => {
+                debug.note(raw.skip_attributes(abbreviation.attributes()))?;
+                shown = depth;
+            }
+        }
+    }
+    Some(())
+}
+
+fn bounds(
+    raw: &mut EntriesRaw<'_, Slice>,
+    abbreviation: &gimli::Abbreviation,
+) -> gimli::Result<Bounds> {
+    let mut bounds = Bounds::default();
+    for attribute in abbreviation.attributes() {
+        bounds.take(&raw.read_attribute(*attribute)?);
+    }
+    Ok(bounds)
+}
+
+fn says(
+    raw: &mut EntriesRaw<'_, Slice>,
+    abbreviation: &gimli::Abbreviation,
+) -> gimli::Result<Option<Says>> {
+    let mut says = None;
+    for attribute in abbreviation.attributes() {
+        let attribute = raw.read_attribute(*attribute)?;
+        match attribute.name() {
+            dw::DW_AT_type => says = Some(Says::Type(attribute.value())),
+            dw::DW_AT_abstract_origin => says = Some(Says::Origin(attribute.value())),
+            _ => {}
+        }
+    }
+    Ok(says)
+}

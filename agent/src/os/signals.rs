@@ -1,38 +1,26 @@
 //! Signals by name and number, and which of them may open the heap.
 
+use signal_hook::low_level::signal_name;
+
 use super::stop;
 
 /// The signals that may open the heap: by default they end a program, they are no fault of its own, and nobody waits for
 /// the program to end of them.
-const USABLE: [(&str, i32); 8] = [
-    ("QUIT", libc::SIGQUIT),
-    ("USR1", libc::SIGUSR1),
-    ("USR2", libc::SIGUSR2),
-    ("ALRM", libc::SIGALRM),
-    ("VTALRM", libc::SIGVTALRM),
-    ("PROF", libc::SIGPROF),
-    ("IO", libc::SIGIO),
-    ("PWR", libc::SIGPWR),
-];
-
-/// Other signals that a user may name, so that the refusal can.
-const OTHERS: [(&str, i32); 10] = [
-    ("HUP", libc::SIGHUP),
-    ("INT", libc::SIGINT),
-    ("TERM", libc::SIGTERM),
-    ("KILL", libc::SIGKILL),
-    ("STOP", libc::SIGSTOP),
-    ("CHLD", libc::SIGCHLD),
-    ("PIPE", libc::SIGPIPE),
-    ("WINCH", libc::SIGWINCH),
-    ("SEGV", libc::SIGSEGV),
-    ("ABRT", libc::SIGABRT),
+const USABLE: [i32; 8] = [
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGIO,
+    libc::SIGPWR,
 ];
 
 /// Whether this signal may open the heap.
 pub(crate) fn is_usable(signal: i32) -> bool {
     let real_time = (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&signal);
-    USABLE.iter().any(|(_, known)| *known == signal) || real_time && signal != stop::signal()
+    USABLE.contains(&signal) || real_time && signal != stop::signal()
 }
 
 /// The signal of this name (`USR2`, `SIGUSR2`, `RTMIN+3`) or number.
@@ -41,8 +29,8 @@ pub(crate) fn by_name(word: &str) -> Option<i32> {
     if let Ok(number) = word.parse() {
         return Some(number);
     }
-    let name = word.strip_prefix("SIG").unwrap_or(&word);
-    if let Some(above) = name.strip_prefix("RTMIN") {
+    let bare = word.strip_prefix("SIG").unwrap_or(&word);
+    if let Some(above) = bare.strip_prefix("RTMIN") {
         let above: i32 = match above.strip_prefix('+') {
             Some(number) => number.parse().ok()?,
             None if above.is_empty() => 0,
@@ -50,16 +38,12 @@ pub(crate) fn by_name(word: &str) -> Option<i32> {
         };
         return libc::SIGRTMIN().checked_add(above);
     }
-    let mut known = USABLE.iter().chain(&OTHERS);
-    known
-        .find(|(known, _)| *known == name)
-        .map(|(_, signal)| *signal)
+    (1..libc::SIGRTMIN()).find(|&signal| short_name(signal) == Some(bare))
 }
 
 /// What it is called: `SIGQUIT`, `SIGRTMIN+3`.
 pub(crate) fn name(signal: i32) -> String {
-    let mut known = USABLE.iter().chain(&OTHERS);
-    if let Some((name, _)) = known.find(|(_, known)| *known == signal) {
+    if let Some(name) = short_name(signal) {
         return format!("SIG{name}");
     }
     match signal.checked_sub(libc::SIGRTMIN()) {
@@ -68,9 +52,18 @@ pub(crate) fn name(signal: i32) -> String {
     }
 }
 
+/// `QUIT`, if the signal has a name.
+fn short_name(signal: i32) -> Option<&'static str> {
+    match signal {
+        // The one that signal-hook does not know.
+        libc::SIGPWR => Some("PWR"),
+        _ => signal_name(signal)?.strip_prefix("SIG"),
+    }
+}
+
 /// The names that [`by_name`] takes and [`is_usable`] allows.
 pub(crate) fn usable_names() -> impl Iterator<Item = &'static str> {
-    USABLE.iter().map(|(name, _)| *name)
+    USABLE.iter().filter_map(|&signal| short_name(signal))
 }
 
 #[cfg(test)]

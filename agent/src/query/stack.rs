@@ -266,7 +266,7 @@ mod tests {
         );
         let long = frame(path, false);
         assert_eq!(
-            texts(&lines(&[long.clone()], None, ALL, false)),
+            texts(&lines(std::slice::from_ref(&long), None, ALL, false)),
             ["tokio::…::park::Inner::park_condvar at tokio-1.48.0/src/task.rs:7"]
         );
         assert!(texts(&lines(&[long], None, ALL, true))[0].starts_with(path));

@@ -220,10 +220,13 @@ impl<'a> Debug<'a> {
             })
     }
 
-    /// The line table of a unit. A skeleton keeps it.
+    /// The line table of a unit. A skeleton keeps it. Compilers give one to each unit with code: without it something is lost.
     pub(super) fn lines(&self, number: usize) -> Option<&Lines> {
         let parsed = self.parsed(number)?;
         let build = || {
+            if parsed.here.line_program.is_none() {
+                self.damaged.set(true);
+            }
             self.note(Lines::read(&self.dwarf, &parsed.here))
                 .unwrap_or_default()
         };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::calls::call_name;
 use super::near::nearest;
 use super::pattern::glob_matches;
-use super::stack::{ALL, expand, lines, value};
+use super::stack::{ALL, expand, label, lines, value};
 use super::{Argument, Command, Error, Example, Kind, Typed, View};
 use crate::heap::{Doing, Frame, Host, Thread};
 use crate::report::{Column, Line, Object, Report, Row, Value, count};
@@ -216,7 +216,20 @@ fn below(thread: &Thread, frames: &[Frame], most: usize, full: bool) -> Vec<Line
         }];
     }
     let most = if full { ALL } else { most };
-    lines(frames, Some(&thread.stack), most, full)
+    let mut below = lines(frames, Some(&thread.stack), most, full);
+    below.extend(begin(frames, most));
+    below
+}
+
+/// Where a thread began, if its stack is cut: the outermost Rust frame of the program's own tells one waiting thread
+/// from another. All begin in the same few functions of C.
+fn begin(frames: &[Frame], most: usize) -> Option<Line> {
+    let own = frames.iter().filter(|frame| !frame.machinery);
+    let rust = own.skip(most).filter(|frame| frame.function.contains("::"));
+    rust.last().map(|frame| Line {
+        text: format!("began in {}", label(std::slice::from_ref(frame), false)),
+        dim: false,
+    })
 }
 
 fn object(group: &Group<'_>) -> Object {
@@ -249,4 +262,29 @@ fn names(threads: &[&Thread]) -> String {
         }
     }
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_stack_says_where_its_thread_began() {
+        let frame = |function: &str, machinery| Frame {
+            function: function.into(),
+            machinery,
+            ..Frame::default()
+        };
+        let stack = [
+            frame("park", false),
+            frame("serve", false),
+            frame("server::main", false),
+            frame("lang_start", true),
+            frame("__libc_start_main", false),
+        ];
+        let text = |most| begin(&stack, most).map(|line| line.text);
+        assert_eq!(text(2).as_deref(), Some("began in server::main"));
+        assert_eq!(text(3), None);
+        assert_eq!(text(ALL), None);
+    }
 }

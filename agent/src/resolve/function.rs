@@ -21,6 +21,8 @@ pub(super) struct Function {
     pub(super) parameters: Vec<Parameter>,
     /// The type whose inherent method it is.
     pub(super) method_of: Option<Rc<Type>>,
+    /// Whether it is generic over `str`: the entry of that parameter is the one of a byte.
+    pub(super) over_text: bool,
     /// The symbol's name, as the compiler mangled it; empty when not stated.
     pub(super) symbol: String,
     /// Whether debug information describes it: if not, functions inlined into it go unseen.
@@ -47,13 +49,15 @@ impl Function {
     /// This function, inlined into an instance that was merged with another, as it is in the instance that was meant.
     pub(super) fn as_instance(&self, merged: &Function, meant: &Function) -> Self {
         let mut function = self.clone();
-        for parameter in &mut function.parameters {
-            let same = merged
+        let parameters = function.parameters.iter_mut().map(|one| &mut one.of);
+        for of in parameters.chain(&mut function.method_of) {
+            let at = merged
                 .parameters
                 .iter()
-                .position(|other| other.of.name == parameter.of.name);
-            if let Some(other) = same.and_then(|at| meant.parameters.get(at)) {
-                parameter.of = other.of.clone();
+                .position(|one| one.of.name == of.name);
+            match at.and_then(|at| meant.parameters.get(at)) {
+                Some(other) => *of = other.of.clone(),
+                None => *of = in_instance(of, merged, meant),
             }
         }
         function
@@ -93,6 +97,28 @@ impl Function {
             path,
             ..Function::default()
         }
+    }
+}
+
+/// A type made up of what a merged function is generic over, made up of what the one that was meant is. Equal code has equal
+/// layouts.
+fn in_instance(of: &Rc<Type>, merged: &Function, meant: &Function) -> Rc<Type> {
+    let mut name = of.name.clone();
+    for (from, to) in merged.parameters.iter().zip(&meant.parameters) {
+        name = match paths::differing(&from.of.name, &to.of.name) {
+            Some(pairs) => paths::map_paths(&name, |path| {
+                let pair = pairs.iter().find(|(from, _)| from == path);
+                pair.map_or(path, |(_, to)| to).to_string()
+            }),
+            None => paths::replaced(&name, &from.of.name, &to.of.name),
+        };
+    }
+    match name == of.name {
+        true => of.clone(),
+        false => Rc::new(Type {
+            name,
+            ..(**of).clone()
+        }),
     }
 }
 
@@ -166,6 +192,7 @@ fn declared(debug: &Debug, types: &Types, die: Die, entry: &Entry) -> Function {
     let parent = debug.parent(die).filter(|parent| is_type(debug, *parent));
     Function {
         method_of: parent.and_then(|parent| types.read(debug, parent)),
+        over_text: arguments.contains(&"str"),
         described: true,
         ..Function::from_texts(path, &arguments)
     }
@@ -209,6 +236,29 @@ mod tests {
             &["a::K", "u8"],
         );
         assert_eq!(map.parameter("V").unwrap().name, "u8");
+    }
+
+    #[test]
+    fn what_was_inlined_into_a_merged_instance_is_of_the_one_meant() {
+        let over = |name: &str| Function {
+            parameters: vec![Parameter {
+                name: "C".into(),
+                of: Rc::new(sizes::by_name(name)),
+            }],
+            ..Function::default()
+        };
+        let meant = |inlined: &str| {
+            let (merged, meant) = (over("Vec<a::B, u8>"), over("Vec<c::D, u8>"));
+            let mended = over(inlined).as_instance(&merged, &meant);
+            mended.parameters[0].of.name.clone()
+        };
+        assert_eq!(meant("Vec<a::B, u8>"), "Vec<c::D, u8>");
+        assert_eq!(
+            meant("alloc::sync::ArcInner<a::B>"),
+            "alloc::sync::ArcInner<c::D>"
+        );
+        assert_eq!(meant("a::Bee"), "a::Bee");
+        assert_eq!(meant("u8"), "u8");
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn named_by(function: &Function) -> Option<&'static Claim> {
             .into_iter()
             .any(|module| is_within(&function.path, module));
         let over = function.parameter("T").is_some_and(|of| of.name == name);
-        pointers && over
+        pointers && (over || name == "str" && function.over_text)
             || is_of(&symbol, name)
             || name == "str" && symbol.contains("::into_boxed_str")
     })

@@ -133,7 +133,8 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
         }
         if !paths::is_library(&function.path) {
             let own = own_value(&function, size, align, number)
-                .or_else(|| pointed_to(stack, size, align, number));
+                .or_else(|| pointed_to(stack, size, align, number))
+                .or_else(|| only_text(stack, size, align, number));
             return own.map(|found| sure::mend(stack, found));
         }
         number += 1;
@@ -199,17 +200,45 @@ fn is_unsized(name: &str) -> bool {
 /// A function that calls the allocator itself has a pointer to what it wants.
 fn pointed_to(stack: &mut Stack<'_>, size: u64, align: u64, number: usize) -> Option<Found> {
     let variables = stack.variables_at(number);
-    let fitting = variables
+    let pointed_by = |pointers: &[&str]| {
+        let mut fitting: Vec<_> = variables
+            .iter()
+            .filter(|held| pointers.iter().any(|word| held.of.name.starts_with(word)))
+            .filter_map(|held| held.over.first())
+            .filter(|of| Shape::One.fits(of, size, align) == Some(true) && of.name.contains("::"))
+            .collect();
+        fitting.sort_by(|one, other| one.name.cmp(&other.name));
+        fitting.dedup_by(|one, other| one.name == other.name);
+        match fitting[..] {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    };
+    // Who borrows a value seldom allocated it.
+    let of = pointed_by(&["*", "alloc::boxed::Box<"]).or_else(|| pointed_by(&["&"]))?;
+    Some(guess(of, size, align, number))
+}
+
+/// Bytes of code without a place are those of the one text that the function works with, if there is one.
+fn only_text(stack: &mut Stack<'_>, size: u64, align: u64, number: usize) -> Option<Found> {
+    /// What owns bytes.
+    const OWNERS: &[&str] = &[
+        "alloc::ffi::c_str::CString",
+        "alloc::string::String",
+        "alloc::vec::Vec<u8, alloc::alloc::Global>",
+        "std::ffi::os_str::OsString",
+        "std::path::PathBuf",
+    ];
+    let variables = stack.variables_at(number);
+    let mut known = variables
         .iter()
-        .filter(|held| held.of.name.starts_with(['*', '&']) || held.of.name.contains("::Box<"))
-        .filter_map(|held| held.over.first())
-        .filter(|of| Shape::One.fits(of, size, align) == Some(true) && of.name.contains("::"));
-    let mut fitting: Vec<_> = fitting.collect();
-    fitting.dedup_by(|one, other| one.name == other.name);
-    match fitting[..] {
-        [only] => Some(guess(only.clone(), size, align, number)),
-        _ => None,
-    }
+        .filter(|held| align == 1 && OWNERS.contains(&held.of.name.as_str()));
+    let of = known.next()?.of.clone();
+    let shape = Shape::Text;
+    known.all(|other| other.of.name == of.name).then(|| Found {
+        shape,
+        ..guess(of, size, align, number)
+    })
 }
 
 fn guess(of: Rc<Type>, size: u64, align: u64, number: usize) -> Found {

@@ -1,10 +1,14 @@
 //! `resolve`: what a block is -> its owner, as a Rust programmer would write it. Pure.
 
+use std::rc::Rc;
+
 use super::forms::Shape;
 use super::holder::{Holder, holder};
-use super::infer::{Found, Stack};
+use super::infer::{Found, Merged, Stack};
 use super::name::Writer;
 use super::paths::{is_within, last_segment, split_generics, split_list};
+use super::types::Type;
+use super::variables::Held;
 
 /// An owner, and the types in it that a search by name should find.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,6 +31,7 @@ pub(super) fn owner(found: &Found, stack: &mut Stack<'_>, writer: &Writer<'_>) -
             generic("Vec", &[array_element(name).unwrap_or(name)], writer)
         }
         Shape::One => one(name, writer),
+        Shape::Text if !name.is_empty() => text(&writer.write(name)),
         Shape::Items | Shape::Text => items(name, holder(found, stack), writer),
         Shape::ArrayItems => generic("SmallVec", &[name], writer),
         Shape::Counted => generic(pointer(found, stack), &[name], writer),
@@ -165,6 +170,11 @@ fn shared_value(name: &str) -> &str {
 
 /// The table of an `IndexMap` holds positions; its functions say of what.
 fn index_table(stack: &mut Stack<'_>, by: usize, writer: &Writer<'_>) -> Owner {
+    let held = index_held(stack, by);
+    if let [one] = &held[..] {
+        let arguments: Vec<&str> = one.iter().map(|of| of.name.as_str()).collect();
+        return index_map(&arguments, writer);
+    }
     let parameters = stack
         .call(by)
         .map(|call| call.function.parameters.clone())
@@ -180,6 +190,25 @@ fn index_table(stack: &mut Stack<'_>, by: usize, writer: &Writer<'_>) -> Owner {
         (_, _, Some(item)) => index_map(&[item, "()"], writer),
         _ => text("IndexMap"),
     }
+}
+
+/// What the maps hold that the caller of a merged function works with.
+fn index_held(stack: &mut Stack<'_>, by: usize) -> Vec<Vec<Rc<Type>>> {
+    let is_merged = stack
+        .outer_of(by)
+        .is_some_and(|call| call.merged == Merged::Yes);
+    let Some(next) = stack.next_level(by).filter(|_| is_merged) else {
+        return Vec::new();
+    };
+    let variables = stack.variables_at(next);
+    let is_map = |held: &&Held| split_generics(&held.of.name).0 == "indexmap::map::IndexMap";
+    let mut held: Vec<Vec<_>> = variables
+        .iter()
+        .filter(is_map)
+        .filter_map(|held| Some(held.over.get(..2)?.to_vec()))
+        .collect();
+    held.dedup();
+    held
 }
 
 fn index_map(arguments: &[&str], writer: &Writer<'_>) -> Owner {

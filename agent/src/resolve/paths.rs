@@ -72,11 +72,28 @@ pub(super) fn last_segment(path: &str) -> &str {
 
 /// Whether a type's text has another type in it, or is it: `Vec<a::B>` mentions `a::B`, and `a::BTree` does not.
 pub(super) fn mentions(text: &str, name: &str) -> bool {
+    mentions_at(text, name).next().is_some()
+}
+
+fn mentions_at<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
-    text.match_indices(name).any(|(at, _)| {
-        let (before, after) = (&text[..at], &text[at + name.len()..]);
+    let found = text.match_indices(name).filter(move |(at, _)| {
+        let (before, after) = (&text[..*at], &text[at + name.len()..]);
         !name.is_empty() && !before.ends_with(inside) && !after.starts_with(inside)
-    })
+    });
+    found.map(|(at, _)| at)
+}
+
+/// A type's text with another type for each mention of one.
+pub(super) fn replaced(text: &str, name: &str, by: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for at in mentions_at(text, name) {
+        out.push_str(&text[done..at]);
+        out.push_str(by);
+        done = at + name.len();
+    }
+    out + &text[done..]
 }
 
 /// Rewrites every path in a text, generics and punctuation left as they are.
@@ -92,6 +109,22 @@ pub(super) fn map_paths(text: &str, mut rewrite: impl FnMut(&str) -> String) -> 
         rest = &rest[end..];
     }
     out + rest
+}
+
+/// The paths in which two texts differ that are otherwise the same. Builtin types are left out: they are mentioned for other
+/// reasons too.
+pub(super) fn differing(one: &str, other: &str) -> Option<Vec<(String, String)>> {
+    let (mut ones, mut others) = (Vec::new(), Vec::new());
+    let bare = |text, paths: &mut Vec<String>| {
+        map_paths(text, |path| {
+            paths.push(path.to_string());
+            String::new()
+        })
+    };
+    let same = bare(one, &mut ones) == bare(other, &mut others) && ones.len() == others.len();
+    let mut pairs: Vec<_> = ones.into_iter().zip(others).collect();
+    pairs.retain(|(one, other)| one != other && one.contains("::"));
+    same.then_some(pairs)
 }
 
 /// Each byte with its place and how many brackets are open after it. `->` closes nothing.
@@ -146,6 +179,10 @@ mod tests {
         assert!(!mentions("Vec<a::BTree>", "a::B"));
         assert!(!mentions("Vec<x::a::B>", "a::B"));
         assert!(!mentions("anything", ""));
+        assert_eq!(
+            replaced("(a::B, a::BTree, a::B)", "a::B", "c::D"),
+            "(c::D, a::BTree, c::D)"
+        );
     }
 
     #[test]

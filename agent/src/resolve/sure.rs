@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::forms::Shape;
 use super::function::Function;
 use super::infer::{Call, Found, Merged, Stack};
-use super::paths::{is_within, map_paths, mentions, split_generics, split_list};
+use super::paths::{is_within, map_paths, mentions, replaced, split_generics, split_list};
 use super::types::Type;
 use super::variables::Held;
 use crate::heap::Confidence;
@@ -153,7 +153,11 @@ fn worked_with(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
 /// The type found, with the one type of the program's own in it replaced by the only one that variables know, if they do not
 /// know that of the type found: the callers of merged code know nothing of the instance that it is named after.
 fn only_known(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
-    let named = own_types(&found.of.name);
+    let mut named = own_types(&found.of.name);
+    // Wrappers go by their own names whatever they are around.
+    if named.len() > 1 {
+        named.retain(|path| !found.of.name.contains(&format!("{path}<")));
+    }
     let [meant] = &named[..] else {
         return None;
     };
@@ -162,7 +166,7 @@ fn only_known(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
         .iter()
         .map(|held| held.of.name.as_str())
         .filter(|name| root(name) == root(meant) && own_types(name) == [*name])
-        .filter(|name| !name.contains('{'))
+        .filter(|name| meant.contains('{') == name.contains('{'))
         .collect();
     known.sort_unstable();
     known.dedup();
@@ -173,7 +177,7 @@ fn only_known(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
         .iter()
         .find(|held| held.of.name == only)
         .is_none_or(|held| *meant != found.of.name || is_alike(&held.of, &found.of));
-    let name = found.of.name.replace(meant.as_str(), only);
+    let name = replaced(&found.of.name, meant, only);
     let renamed = Type {
         name,
         ..(*found.of).clone()
@@ -213,7 +217,7 @@ fn held_as(held: &Held, found: &Found) -> Option<Rc<Type>> {
     let (node, _) = split_generics(&found.of.name);
     let is_list = ["alloc::collections::linked_list", "std::sync::mpsc"]
         .into_iter()
-        .zip(["alloc::collections::linked_list", "std::sync::mpmc"])
+        .zip(["alloc::collections::linked_list", "std::sync::mpmc::list"])
         .any(|(list, of)| is_within(path, list) && is_within(node, of));
     let name = format!("{node}<{}>", first.name);
     let same = || {

@@ -37,12 +37,18 @@ pub(super) fn at(debug: &Debug, types: &Types, address: u64) -> Vec<Held> {
         if let Some(of) = returned(debug, function, STEPS) {
             parts.take(of, DEPTH);
         }
-        walk(debug, function, address, &mut |value| {
-            if let Some(of) = type_of(debug, function, value, STEPS) {
-                parts.take(of, DEPTH);
-            }
-            parts.found.len() < MANY
-        });
+        // An instance leaves out those that nothing is left of.
+        for described in [Some(function), origin(debug, function)]
+            .into_iter()
+            .flatten()
+        {
+            walk(debug, described, address, &mut |value| {
+                if let Some(of) = type_of(debug, described, value, STEPS) {
+                    parts.take(of, DEPTH);
+                }
+                parts.found.len() < MANY
+            });
+        }
     }
     parts.found
 }
@@ -69,7 +75,7 @@ impl Parts<'_> {
                     .into_iter()
                     .collect()
             }
-            _ => self.targets(die, dw::DW_TAG_template_type_parameter),
+            _ => self.parameters(die),
         };
         let over = inner
             .iter()
@@ -80,12 +86,39 @@ impl Parts<'_> {
         for one in inner {
             self.take(one, depth - 1);
         }
+        for variant in self.variants(die) {
+            for one in self.targets(variant, dw::DW_TAG_member) {
+                self.take(one, depth - 1);
+            }
+        }
         if is_made_by_compiler {
             for one in self.targets(die, dw::DW_TAG_member) {
                 self.take(one, depth - 1);
             }
         }
         Some(())
+    }
+
+    /// What a type is generic over. An enum says so at its variants, of which all say the same.
+    fn parameters(&self, die: Die) -> Vec<Die> {
+        let own = self.targets(die, dw::DW_TAG_template_type_parameter);
+        if !own.is_empty() {
+            return own;
+        }
+        let variants = self.variants(die);
+        variants.first().map_or_else(Vec::new, |variant| {
+            self.targets(*variant, dw::DW_TAG_template_type_parameter)
+        })
+    }
+
+    /// The variants of an enum, each a struct within it.
+    fn variants(&self, die: Die) -> Vec<Die> {
+        let variants = self.debug.children(die, dw::DW_TAG_structure_type);
+        let at = |variant: &super::dwarf::Entry| Die {
+            offset: variant.offset().0,
+            ..die
+        };
+        variants.iter().map(at).collect()
     }
 
     fn targets(&self, die: Die, tag: gimli::DwTag) -> Vec<Die> {
@@ -126,6 +159,14 @@ fn type_of(debug: &Debug, from: Die, says: Says, steps: usize) -> Option<Die> {
             type_of(debug, origin, own.or_else(further)?, steps)
         }
     }
+}
+
+/// What a function is an instance of.
+fn origin(debug: &Debug, function: Die) -> Option<Die> {
+    let origin = debug
+        .entry(function)?
+        .attr_value(dw::DW_AT_abstract_origin)?;
+    debug.target(function, origin)
 }
 
 /// What a function returns: an instance says so at its declaration.

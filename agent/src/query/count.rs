@@ -72,7 +72,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             Some(_) => Vec::new(),
         },
         total: total(&kinds, whole),
-        notes: notes(shown, kinds.len(), filter.as_ref()),
+        notes: notes(shown, kinds.len(), typed, filter.as_ref()),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -139,13 +139,18 @@ fn total(kinds: &[Kind], (all_count, all_bytes): (u64, u64)) -> Vec<(&'static st
     ]
 }
 
-fn notes(shown: &[Kind], all: usize, filter: Option<&Filter>) -> Vec<String> {
+fn notes(shown: &[Kind], all: usize, typed: &Typed, filter: Option<&Filter>) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(none_found(all as u64, filter));
     let left = all - shown.len();
     if left > 0 {
         let left = count(left as u64, "type");
-        notes.push(format!("{left} not shown: `count ... {all}` shows all"));
+        let mut line = COMMAND.name.to_owned();
+        let (_, subject) = typed.split_number();
+        line.extend(subject.iter().map(|word| format!(" {word}")));
+        line += &format!(" {all}");
+        line.extend(filter.map(|filter| format!(" --where {filter}")));
+        notes.push(format!("{left} not shown: `{line}` shows all"));
     }
     notes.extend(legend(shown.iter().map(|kind| &kind.name)));
     notes

@@ -127,7 +127,8 @@ fn baseline(view: &View<'_>) -> Report {
         command: COMMAND.name,
         head: vec![
             "This is the first look: it sets the baseline.".to_owned(),
-            "`continue`, let the program work, press Ctrl-\\ again, and `growth` names what grew."
+            // Not the key: the agent may listen to another signal, and then Ctrl-\ ends the program.
+            "`continue`, let the program work, look again, and `growth` names what grew."
                 .to_owned(),
         ],
         columns: columns(0),

@@ -15,8 +15,8 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &["s"],
     summary: "the call stacks that allocated what is live",
     help: "One row a call stack, the one with most live bytes first, with the types of its blocks; of all blocks, or of those \
-           that PATTERN means (see `list`). The stack stands below its row, innermost frame first, with the program's own \
-           frames alone; `where #3` shows the third one whole.",
+           that PATTERN means (see `list`). The stack stands below its row, innermost frame first, without those of \
+           the allocator and the standard library; `where #3` shows the third one whole.",
     arguments: &[
         Argument {
             name: "PATTERN",

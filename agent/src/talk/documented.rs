@@ -85,7 +85,7 @@ the answers shown are about a little heap of the tests.
 const IN_COMMON: &str = "
 ## What all have in common
 
-The beginning of a name is enough where it is the beginning of one name alone, but for commands that end the program. Tab
+The beginning of a name is enough where it is the beginning of one name alone, but for `abort`. Tab
 completes names, flags, values, types, and after `#` rows; the arrow keys go back through what was typed.
 
 **Rows** are numbered where they stand for something: `#3` is what row 3 of the last table stands for, a type, a call stack or a

@@ -355,3 +355,16 @@ fn threads_at_the_same_place_are_one_row() {
     assert!(wrong.contains("did you mean `worker`?"), "{wrong}");
     assert!(run(&["threads", "where #1"], 80).error);
 }
+
+/// The line that `count` offers could not be typed.
+#[test]
+fn what_shows_the_rest_can_be_typed() {
+    for line in ["count 1", "count * 1", "count * 1 --where size > 1"] {
+        let shown = shows(&[line]);
+        let offered = shown.split('`').nth(1).unwrap();
+        assert!(
+            !shows(&[offered]).contains("not shown"),
+            "{line}: {offered}"
+        );
+    }
+}

@@ -109,13 +109,13 @@ fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Do
     hints.extend(place.hints());
     looks.blocked = quit::mask_of_the_main_thread();
     looks.number += 1;
-    let born_before = looks.clock.begin_tick();
+    looks.clock.begin_tick();
     let pause = Pause::begin(looks.number, STOP_DEADLINE).map_err(Failure::Stop)?;
     if place.is_lost() {
         return Err(Failure::TerminalLost);
     }
     let stopped = looks.clock.stop();
-    let frozen = Frozen {
+    let mut frozen = Frozen {
         pid: process::pid(),
         taken: SystemTime::now(),
         taken_ns: looks.clock.now(),
@@ -123,7 +123,7 @@ fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Do
         look: looks.number,
         threads: pause.threads(),
         registers: pause.registers(),
-        births: born_before,
+        births: Vec::new(),
         malloc,
         before: looks.before,
         gaps: looks.gaps.clone(),
@@ -131,6 +131,7 @@ fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Do
     };
     match clone::process().map_err(Failure::Clone)? {
         Side::Copy => {
+            frozen.births = looks.clock.take_births();
             let study = Study {
                 place,
                 channel: &channel,
@@ -206,6 +207,7 @@ fn serve(mut looks: Looks) -> ! {
                 looks.errands.send(Errand::PassOn);
             }
         } else {
+            // Also after a nudge, long before the time is over.
             marks::make(&mut looks);
             looks.clock.tick();
             looks.watch_the_handler();

@@ -13,10 +13,13 @@ use crate::track;
 /// A tick is a second long for the first six days of a process and half a minute from then on, so that the numbers last
 /// for half a year; after that the last tick goes on for ever, and the ages of what is born in it are too large.
 pub(super) struct Clock {
-    /// When each tick began. Eight bytes a tick, in the agent's arena.
+    /// When each tick began. Eight bytes a tick, in the agent's arena; where that has no room for more, the last tick goes
+    /// on for ever.
     began: Vec<u64>,
     /// How long the program has stood still for looks, in nanoseconds.
     still: u64,
+    /// Bytes of the arena.
+    room: usize,
 }
 
 impl Clock {
@@ -24,14 +27,16 @@ impl Clock {
     pub(super) const TICK: Duration = Duration::from_secs(1);
     /// Ticks of a second before they become longer.
     const FINE: usize = track::LAST_EPOCH as usize / 2;
-    const COARSE_NS: u64 = 30_000_000_000;
+    const FINE_NS: u64 = Self::TICK.as_nanos() as u64;
+    const COARSE_NS: u64 = 30 * Self::FINE_NS;
 
     /// Begins with the blocks that were born before install: their tick began at the process's first look at a clock,
-    /// which is now.
-    pub(super) fn new() -> Self {
+    /// which is now. Of the arena's `room` bytes the clock takes a small part.
+    pub(super) fn new(room: u64) -> Self {
         let mut clock = Clock {
             began: vec![process::now_ns()],
             still: 0,
+            room: usize::try_from(room).unwrap_or(usize::MAX),
         };
         clock.advance();
         clock
@@ -59,26 +64,42 @@ impl Clock {
         }
     }
 
-    /// A tick has passed.
+    /// Begins a tick if the last one is over. To be called as often as one likes: whoever wakes the agent early uses up
+    /// no numbers.
     pub(super) fn tick(&mut self) {
+        let long = match self.began.len() < Self::FINE {
+            true => Self::FINE_NS,
+            false => Self::COARSE_NS,
+        };
         let last = self.began.last().copied().unwrap_or(0);
-        if self.began.len() < Self::FINE || self.now().saturating_sub(last) >= Self::COARSE_NS {
+        if self.now().saturating_sub(last) >= long {
             self.advance();
         }
     }
 
-    /// Begins a tick for a look, so that what is born after it is told from what it saw. Gives when the ticks before it
-    /// began.
-    pub(super) fn begin_tick(&mut self) -> Vec<u64> {
+    /// Begins a tick for a look, so that what is born after it is told from what it saw.
+    pub(super) fn begin_tick(&mut self) {
         self.advance();
-        self.began.clone()
+    }
+
+    /// When each tick began. For the copy, whose clock stands still.
+    pub(super) fn take_births(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.began)
     }
 
     fn advance(&mut self) {
-        if self.began.len() <= track::LAST_EPOCH as usize {
+        if self.began.len() <= track::LAST_EPOCH as usize && self.has_room() {
             self.began.push(self.now());
             track::set_epoch(self.began.len() as u32 - 1);
         }
+    }
+
+    /// Whether one more tick can be noted. Growing needs three times as much for a moment, and must leave the agent most of
+    /// an arena that is small.
+    fn has_room(&mut self) -> bool {
+        let full = self.began.len() == self.began.capacity();
+        let needed = 3 * size_of::<u64>() * self.began.len();
+        !full || needed <= self.room / 4 && self.began.try_reserve(self.began.len().max(64)).is_ok()
     }
 }
 
@@ -96,15 +117,50 @@ impl Drop for Stopped {
 mod tests {
     use super::*;
 
+    const ROOM: u64 = 1 << 30;
+
+    /// A second later, as far as the clock knows.
+    fn a_second_passes(clock: &mut Clock) {
+        for began in &mut clock.began {
+            *began = began.saturating_sub(Clock::FINE_NS);
+        }
+    }
+
+    /// A program that made marks all the time ran out of numbers in a week.
+    #[test]
+    fn whoever_wakes_the_agent_early_uses_up_no_ticks() {
+        let mut clock = Clock::new(ROOM);
+        let ticks = clock.began.len();
+        (0..1000).for_each(|_| clock.tick());
+        assert_eq!(clock.began.len(), ticks);
+        a_second_passes(&mut clock);
+        (0..1000).for_each(|_| clock.tick());
+        assert_eq!(clock.began.len(), ticks + 1);
+    }
+
+    #[test]
+    fn in_a_small_arena_the_last_tick_goes_on() {
+        let mut clock = Clock::new(16 << 20);
+        (0..track::LAST_EPOCH).for_each(|_| clock.advance());
+        let noted = clock.began.capacity() * size_of::<u64>();
+        assert!((1 << 20..4 << 20).contains(&noted), "{noted}");
+        let mut clock = Clock::new(ROOM);
+        (0..track::LAST_EPOCH).for_each(|_| clock.advance());
+        assert_eq!(clock.began.len(), track::LAST_EPOCH as usize + 1);
+    }
+
     #[test]
     fn time_at_the_prompt_does_not_count() {
-        let mut clock = Clock::new();
+        let mut clock = Clock::new(ROOM);
         let before = clock.now();
         // As if the program had stood still for half of the machine's time.
         let stopped = Stopped(process::now_ns() / 2);
         clock.go_on(Some(((), stopped)));
-        let began = clock.begin_tick();
+        clock.begin_tick();
         assert!(clock.now() < before);
-        assert!(began.last() < Some(&before), "ticks are of that time");
+        assert!(
+            clock.take_births().last() < Some(&before),
+            "ticks are of that time"
+        );
     }
 }

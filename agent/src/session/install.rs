@@ -172,14 +172,14 @@ fn try_to_start(options: &Options) -> Result<(), Refusal> {
         Before::Handled => return Err(Refusal::Handled(signal)),
     }
     let kept = Shared::new(KEPT_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
-    arena::reserve().ok_or(Refusal::NoRoom)?;
+    let room = arena::reserve().ok_or(Refusal::NoRoom)?;
     prepare_to_stop().map_err(|error| Refusal::System("the signal that stops threads", error))?;
     quiet_panics_in_the_clone();
     let history = history_file();
     files::look_in(apart::places());
     let thread = |error| Refusal::System("the agent's threads", error);
     let errands = Errands::start().map_err(thread)?;
-    spawn(signal, errands, history, kept).map_err(thread)?;
+    spawn(signal, errands, history, kept, room).map_err(thread)?;
     quit::install(signal).map_err(|error| Refusal::System("the handler", error))
 }
 
@@ -196,7 +196,13 @@ const KEPT_ROOM: usize = 32 << 20;
 /// Bytes of stack for the agent's thread, and so for the clone. Debug information nests deep.
 const STACK: usize = 8 << 20;
 
-fn spawn(signal: i32, errands: Errands, history: Option<PathBuf>, kept: Shared) -> io::Result<()> {
+fn spawn(
+    signal: i32,
+    errands: Errands,
+    history: Option<PathBuf>,
+    kept: Shared,
+    room: u64,
+) -> io::Result<()> {
     let _deaf = process::Deaf::to_all(&[signal]);
     let _arena = arena::enter();
     let agent = move || {
@@ -210,7 +216,7 @@ fn spawn(signal: i32, errands: Errands, history: Option<PathBuf>, kept: Shared) 
             ));
         }
         serve(Looks {
-            clock: Clock::new(),
+            clock: Clock::new(room),
             number: 0,
             kept,
             settings: Settings::default(),

@@ -108,7 +108,6 @@ fn mark(looks: &mut Looks, name: &str) -> Result<(), NotMarked> {
     let _arena = arena::enter();
     let channel = Channel::open().map_err(|error| failed(Failure::Channel(error)))?;
     looks.number += 1;
-    looks.clock.begin_tick();
     let pause = Pause::begin(looks.number, STOP_DEADLINE);
     let pause = pause.map_err(|error| failed(Failure::Stop(error)))?;
     let (stopped, taken_ns) = (looks.clock.stop(), looks.clock.now());

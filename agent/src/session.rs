@@ -62,17 +62,30 @@ struct Looks {
 /// A thread that has not stopped by then goes on running, and is named.
 const STOP_DEADLINE: Duration = Duration::from_secs(1);
 
-/// From the key to the program running again for good: a look, and another one after each command of the program's own.
+/// From the key to the program running again for good. Answers the presses before it; where somebody sat at the prompt,
+/// also those during it. A report tells of its own moment alone: who presses while it is being written wants another.
 fn attend(looks: &mut Looks) -> Result<Ending, Failure> {
+    let before = quit::presses();
     let _streams = process::Streams::borrow();
     let place = Place::find();
+    let result = attend_at(&place, looks);
+    quit::answer(match place.has_terminal() {
+        true => quit::presses(),
+        false => before,
+    });
+    quit::acknowledge();
+    result
+}
+
+/// A look, and another one after each command of the program's own.
+fn attend_at(place: &Place, looks: &mut Looks) -> Result<Ending, Failure> {
     let mut earlier = None;
     loop {
-        match look(looks, &place, earlier.take()) {
+        match look(looks, place, earlier.take()) {
             Ok(Done::Over(ending)) => return Ok(ending),
             Ok(Done::Called(call, standby)) => {
                 earlier = Some(Earlier {
-                    answered: commands::call(call, &place, looks),
+                    answered: commands::call(call, place, looks),
                     _standby: standby,
                 });
             }
@@ -200,7 +213,6 @@ fn serve(mut looks: Looks) -> ! {
             marks::looking(true);
             let result = attend(&mut looks);
             marks::looking(false);
-            quit::acknowledge();
             let took = Duration::from_nanos(process::now_ns() - began);
             looks.errands.send(news(result, took));
             if quit::take_owed() {

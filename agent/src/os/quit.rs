@@ -90,13 +90,22 @@ pub(crate) fn is_replaced() -> bool {
     !is_ours(&action(signal()))
 }
 
-/// Sleeps until there are presses that nobody acknowledged, or for `limit`. True if there are.
+/// Sleeps until there are presses that nobody answered, or for `limit`. True if there are.
 pub(crate) fn wait(limit: Duration) -> bool {
-    let seen = PRESSES.load(Ordering::SeqCst);
-    if seen == SEEN.load(Ordering::SeqCst) {
-        futex::wait(&PRESSES, seen, Some(limit));
+    if !is_pressed() {
+        futex::wait(&PRESSES, ANSWERED.load(Ordering::SeqCst), Some(limit));
     }
-    PRESSES.load(Ordering::SeqCst) != SEEN.load(Ordering::SeqCst)
+    is_pressed()
+}
+
+/// Whether there are presses that nobody answered.
+pub(crate) fn is_pressed() -> bool {
+    presses() != ANSWERED.load(Ordering::SeqCst)
+}
+
+/// Presses so far; the number wraps.
+pub(crate) fn presses() -> u32 {
+    PRESSES.load(Ordering::SeqCst)
 }
 
 /// Has [`wait`] return early, if it sleeps already.
@@ -104,9 +113,15 @@ pub(crate) fn nudge() {
     futex::wake(&PRESSES);
 }
 
-/// Acknowledges all presses so far.
+/// Acknowledges all presses so far: the agent lives, they need not end the program. Those that are not
+/// [answered](answer) yet will be.
 pub(crate) fn acknowledge() {
-    SEEN.store(PRESSES.load(Ordering::SeqCst), Ordering::SeqCst);
+    SEEN.store(presses(), Ordering::SeqCst);
+}
+
+/// Says that a look has answered the first so many presses.
+pub(crate) fn answer(presses: u32) {
+    ANSWERED.store(presses, Ordering::SeqCst);
 }
 
 /// From now on this thread is the agent's. It has a descriptor table of its own, so the program's handler must not run
@@ -132,7 +147,9 @@ pub(crate) fn pass_on() {
 }
 
 static PRESSES: AtomicU32 = AtomicU32::new(0);
+/// Of those, how many are acknowledged, and how many answered.
 static SEEN: AtomicU32 = AtomicU32::new(0);
+static ANSWERED: AtomicU32 = AtomicU32::new(0);
 /// The process that installed the handler. A child that the program forks has another id and no agent.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 static SIGNAL: AtomicI32 = AtomicI32::new(libc::SIGQUIT);

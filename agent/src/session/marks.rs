@@ -82,9 +82,9 @@ pub(super) fn looking(now: bool) {
     }
 }
 
-/// Makes the marks that wait. On the agent's thread.
+/// Makes the marks that wait, until a look is asked for, which refuses the others. On the agent's thread.
 pub(super) fn make(looks: &mut Looks) {
-    loop {
+    while !quit::is_pressed() {
         // The lock goes before anybody is stopped.
         let next = locked(&QUEUE).pop_front();
         let Some(asked) = next else { return };
@@ -119,7 +119,7 @@ fn mark(looks: &mut Looks, name: &str) -> Result<(), NotMarked> {
     };
     looks.clock.go_on(Some((pause, stopped)));
     let child = child.map_err(|error| failed(Failure::Clone(error)))?;
-    outcome(wait(&child, &channel))
+    outcome(wait(&child, &channel, quit::is_pressed)?)
 }
 
 /// The copy's whole life.
@@ -146,34 +146,67 @@ const MARKED: u8 = 0;
 const FULL: u8 = 1;
 const PANICKED: u8 = 70;
 
-fn wait(child: &Child, channel: &Channel) -> Option<End> {
+/// Waits for the copy, but not while somebody waits for a prompt: on a large heap it counts for seconds.
+fn wait(child: &Child, channel: &Channel, is_pressed: fn() -> bool) -> Result<End, NotMarked> {
     let began = process::now_ns();
     loop {
         if let Some(end) = child.ended() {
-            return Some(end);
+            return Ok(end);
         }
-        if Duration::from_nanos(process::now_ns() - began) > LIMIT {
+        let late = Duration::from_nanos(process::now_ns() - began) > LIMIT;
+        if late || is_pressed() {
             child.kill();
-            return None;
+            return Err(if late {
+                NotMarked::Late
+            } else {
+                NotMarked::Busy
+            });
         }
         channel.wait(child, ROUND);
     }
 }
 
-fn outcome(end: Option<End>) -> Result<(), NotMarked> {
+fn outcome(end: End) -> Result<(), NotMarked> {
     match end {
-        Some(End::Exited(code)) if code == i32::from(MARKED) => Ok(()),
-        Some(End::Exited(code)) if code == i32::from(FULL) => Err(NotMarked::Full),
-        Some(End::Exited(code)) => Err(NotMarked::Failed(format!(
+        End::Exited(code) if code == i32::from(MARKED) => Ok(()),
+        End::Exited(code) if code == i32::from(FULL) => Err(NotMarked::Full),
+        End::Exited(code) => Err(NotMarked::Failed(format!(
             "a fault in sigheap (status {code})"
         ))),
-        Some(End::Killed(signal)) => Err(NotMarked::Failed(format!(
+        End::Killed(signal) => Err(NotMarked::Failed(format!(
             "signal {signal} killed whoever counted"
         ))),
-        None => Err(NotMarked::Late),
     }
 }
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The agent was deaf for as long as the copy counted, and the third press killed the program.
+    #[test]
+    fn a_press_ends_a_copy_that_counts() {
+        let channel = Channel::open().unwrap();
+        let child = match clone::process().unwrap() {
+            Side::Copy => look::stand_by(),
+            Side::Program(child) => child,
+        };
+        assert_eq!(wait(&child, &channel, || true), Err(NotMarked::Busy));
+        assert_eq!(child.ended(), Some(End::Exited(0)), "nobody is left");
+    }
+
+    #[test]
+    fn without_a_press_the_copy_is_waited_for() {
+        let channel = Channel::open().unwrap();
+        let child = match clone::process().unwrap() {
+            Side::Copy => process::end(FULL),
+            Side::Program(child) => child,
+        };
+        let end = wait(&child, &channel, || false).unwrap();
+        assert_eq!(outcome(end), Err(NotMarked::Full));
+    }
 }

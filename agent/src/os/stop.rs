@@ -127,16 +127,27 @@ pub(crate) fn install(defer: fn() -> bool) -> io::Result<()> {
 /// Stops this thread now, as it was asked to when it could not.
 pub(crate) fn stop_deferred() {
     let asked = DEFERRED.replace(0);
-    if asked != 0 && (!is_installed() || queue(process::tid(), asked).is_err()) {
-        // No room in the queue of signals: it stands here as it would in the handler, and where that is nobody knows.
-        let _errno = Errno::save();
-        let here = 0u64;
-        let registers = Registers {
-            sp: &raw const here as u64,
-            ..Registers::default()
-        };
-        stand(asked, registers);
+    if asked == 0 {
+        return;
     }
+    let _errno = Errno::save();
+    if !is_installed() || queue(process::tid(), asked).is_err() {
+        stand_here(asked);
+    }
+}
+
+/// There is no room in the queue of signals: the thread stands here as it would in the handler, deaf to all signals, and
+/// where that is nobody knows.
+#[cold]
+fn stand_here(asked: u64) {
+    let before = process::mask(libc::SIG_SETMASK, &process::all_but(&[]));
+    let here = 0u64;
+    let registers = Registers {
+        sp: &raw const here as u64,
+        ..Registers::default()
+    };
+    stand(asked, registers);
+    process::mask(libc::SIG_SETMASK, &before);
 }
 
 /// The signal that stops threads: real-time, so that it queues with its value, and away from the first few, which

@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ptr;
 
 /// What [`process`] returned in.
 pub(crate) enum Side {
@@ -60,8 +61,7 @@ pub(crate) enum End {
 impl Child {
     /// Kills it and waits for its end.
     pub(crate) fn kill(&self) -> End {
-        // SAFETY: the id is a child's that has not been waited for, so it names nobody else.
-        unsafe { libc::kill(self.id, libc::SIGKILL) };
+        self.signal(libc::SIGKILL);
         loop {
             if let Some(end) = self.wait(0) {
                 return end;
@@ -78,40 +78,60 @@ impl Child {
     pub(crate) fn wake_if_stopped(&self) {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         // SAFETY: the kernel fills the plain record; `si_pid` reads what it wrote, or zero when no child had stopped.
-        unsafe {
+        let stopped = unsafe {
             let flags = libc::WSTOPPED | libc::WNOHANG | libc::__WALL;
-            if libc::waitid(libc::P_PID, self.id as u32, info.as_mut_ptr(), flags) == 0
+            libc::waitid(
+                libc::P_PIDFD,
+                self.descriptor as u32,
+                info.as_mut_ptr(),
+                flags,
+            ) == 0
                 && info.assume_init_ref().si_pid() == self.id
-            {
-                libc::kill(self.id, libc::SIGCONT);
-            }
+        };
+        if stopped {
+            self.signal(libc::SIGCONT);
         }
     }
 
     /// Tells it that the terminal's state has changed.
     pub(crate) fn redraw(&self) {
-        // SAFETY: as in `kill`.
-        unsafe { libc::kill(self.id, libc::SIGWINCH) };
+        self.signal(libc::SIGWINCH);
     }
 
-    fn wait(&self, flags: c_int) -> Option<End> {
-        let mut status = 0;
-        // SAFETY: the kernel writes the status.
-        let waited = unsafe {
+    /// Sends it a signal, by the descriptor: a program that waits for any child of whatever kind (`waitpid(-1, …, __WALL)`)
+    /// may have taken its end, and then its id may be another's by now.
+    fn signal(&self, signal: c_int) {
+        // SAFETY: the descriptor is open and stands for this copy alone; without a record the kernel makes one.
+        unsafe {
             libc::syscall(
-                libc::SYS_wait4,
-                self.id,
-                &raw mut status,
-                libc::__WALL | flags,
+                libc::SYS_pidfd_send_signal,
+                self.descriptor,
+                signal,
+                ptr::null::<libc::siginfo_t>(),
                 0,
             )
         };
-        match waited {
-            0 => None,
-            id if id == i64::from(self.id) && libc::WIFSIGNALED(status) => {
-                Some(End::Killed(libc::WTERMSIG(status)))
-            }
-            id if id == i64::from(self.id) => Some(End::Exited(libc::WEXITSTATUS(status))),
+    }
+
+    fn wait(&self, flags: c_int) -> Option<End> {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: the kernel fills the plain record, which is valid when zeroed; the fields read are those of a child's end,
+        // and zero when none has ended.
+        let (done, child, code, status) = unsafe {
+            let flags = libc::WEXITED | libc::__WALL | flags;
+            let done = libc::waitid(
+                libc::P_PIDFD,
+                self.descriptor as u32,
+                info.as_mut_ptr(),
+                flags,
+            );
+            let info = info.assume_init_ref();
+            (done == 0, info.si_pid(), info.si_code, info.si_status())
+        };
+        match code {
+            _ if done && child == 0 => None,
+            libc::CLD_EXITED if done => Some(End::Exited(status)),
+            _ if done => Some(End::Killed(status)),
             // Interrupted, or somebody else of this process took the status: it is gone then.
             _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => None,
             _ => Some(End::Exited(0)),
@@ -123,5 +143,50 @@ impl Drop for Child {
     fn drop(&mut self) {
         // SAFETY: the descriptor is this value's own.
         unsafe { libc::close(self.descriptor) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(life: fn() -> u8) -> Child {
+        match process().unwrap() {
+            Side::Copy => crate::os::process::end(life()),
+            Side::Program(child) => child,
+        }
+    }
+
+    fn sleep() -> u8 {
+        loop {
+            // SAFETY: sleeps until a signal.
+            unsafe { libc::pause() };
+        }
+    }
+
+    #[test]
+    fn a_copy_is_ended_and_its_end_is_told() {
+        let child = copy(sleep);
+        assert_eq!(child.ended(), None);
+        assert_eq!(child.kill(), End::Killed(libc::SIGKILL));
+        assert_eq!(copy(|| 7).wait(0), Some(End::Exited(7)));
+    }
+
+    /// The id of a copy whose end the program took may be that of another child.
+    #[test]
+    fn a_copy_that_the_program_has_waited_for_is_left_alone() {
+        let child = copy(|| 7);
+        // SAFETY: waits for this child alone, as a program's `waitpid(-1)` would.
+        let taken = unsafe { libc::waitpid(child.id, ptr::null_mut(), libc::__WALL) };
+        assert_eq!(taken, child.id);
+        let other = copy(sleep);
+        let mistaken = Child {
+            id: other.id,
+            // SAFETY: copies an open descriptor.
+            descriptor: unsafe { libc::dup(child.descriptor) },
+        };
+        assert_eq!(mistaken.kill(), End::Exited(0));
+        assert_eq!(other.ended(), None, "it was not the one that is meant");
+        other.kill();
     }
 }

@@ -76,19 +76,9 @@ impl Child {
 
     /// Sends it on if somebody stopped it (SIGSTOP, or SIGTTIN from the terminal).
     pub(crate) fn wake_if_stopped(&self) {
-        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        // SAFETY: the kernel fills the plain record; `si_pid` reads what it wrote, or zero when no child had stopped.
-        let stopped = unsafe {
-            let flags = libc::WSTOPPED | libc::WNOHANG | libc::__WALL;
-            libc::waitid(
-                libc::P_PIDFD,
-                self.descriptor as u32,
-                info.as_mut_ptr(),
-                flags,
-            ) == 0
-                && info.assume_init_ref().si_pid() == self.id
-        };
-        if stopped {
+        let stopped = self.ask(libc::WSTOPPED | libc::WNOHANG);
+        // SAFETY: the kernel wrote the id of a child that has stopped, or left zero.
+        if stopped.is_ok_and(|info| unsafe { info.si_pid() } == self.id) {
             self.signal(libc::SIGCONT);
         }
     }
@@ -101,8 +91,8 @@ impl Child {
     /// Sends it a signal, by the descriptor: a program that waits for any child of whatever kind (`waitpid(-1, …, __WALL)`)
     /// may have taken its end, and then its id may be another's by now.
     fn signal(&self, signal: c_int) {
-        // SAFETY: the descriptor is open and stands for this copy alone; without a record the kernel makes one.
-        unsafe {
+        // SAFETY: the descriptor stands for this copy alone; without a record the kernel makes one.
+        let sent = unsafe {
             libc::syscall(
                 libc::SYS_pidfd_send_signal,
                 self.descriptor,
@@ -111,31 +101,48 @@ impl Child {
                 0,
             )
         };
+        if sent != 0 && self.is_old_kernel(&io::Error::last_os_error()) {
+            // SAFETY: sends a signal to a process by id.
+            unsafe { libc::kill(self.id, signal) };
+        }
     }
 
     fn wait(&self, flags: c_int) -> Option<End> {
-        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-        // SAFETY: the kernel fills the plain record, which is valid when zeroed; the fields read are those of a child's end,
-        // and zero when none has ended.
-        let (done, child, code, status) = unsafe {
-            let flags = libc::WEXITED | libc::__WALL | flags;
-            let done = libc::waitid(
-                libc::P_PIDFD,
-                self.descriptor as u32,
-                info.as_mut_ptr(),
-                flags,
-            );
-            let info = info.assume_init_ref();
-            (done == 0, info.si_pid(), info.si_code, info.si_status())
-        };
-        match code {
-            _ if done && child == 0 => None,
-            libc::CLD_EXITED if done => Some(End::Exited(status)),
-            _ if done => Some(End::Killed(status)),
-            // Interrupted, or somebody else of this process took the status: it is gone then.
-            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => None,
-            _ => Some(End::Exited(0)),
+        match self.ask(libc::WEXITED | flags) {
+            // SAFETY: the kernel wrote the fields of a child's end, or left zeros where none has ended.
+            Ok(info) => match unsafe { (info.si_pid(), info.si_code, info.si_status()) } {
+                (0, ..) => None,
+                (_, libc::CLD_EXITED, code) => Some(End::Exited(code)),
+                (_, _, signal) => Some(End::Killed(signal)),
+            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            // Somebody else of this process took the status: it is gone then.
+            Err(_) => Some(End::Exited(0)),
         }
+    }
+
+    /// What the kernel says of it.
+    fn ask(&self, flags: c_int) -> io::Result<libc::siginfo_t> {
+        let ask = |kind, id| {
+            let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+            // SAFETY: the kernel fills the plain record, which is valid when zeroed.
+            unsafe {
+                match libc::waitid(kind, id, info.as_mut_ptr(), flags | libc::__WALL) {
+                    0 => Ok(info.assume_init()),
+                    _ => Err(io::Error::last_os_error()),
+                }
+            }
+        };
+        match ask(libc::P_PIDFD, self.descriptor as u32) {
+            Err(error) if self.is_old_kernel(&error) => ask(libc::P_PID, self.id as u32),
+            answer => answer,
+        }
+    }
+
+    /// Whether an error means that the kernel knows no descriptors of processes: before Linux 5.2 none is made, before
+    /// 5.4 none can be waited for. Then the id has to do.
+    fn is_old_kernel(&self, error: &io::Error) -> bool {
+        self.descriptor < 0 || matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS))
     }
 }
 
@@ -170,6 +177,16 @@ mod tests {
         assert_eq!(child.ended(), None);
         assert_eq!(child.kill(), End::Killed(libc::SIGKILL));
         assert_eq!(copy(|| 7).wait(0), Some(End::Exited(7)));
+    }
+
+    #[test]
+    fn a_copy_is_reached_by_its_id_where_the_kernel_makes_no_descriptor() {
+        let mut child = copy(sleep);
+        // SAFETY: closes the value's own descriptor, once.
+        unsafe { libc::close(std::mem::replace(&mut child.descriptor, -1)) };
+        assert_eq!(child.ended(), None);
+        child.wake_if_stopped();
+        assert_eq!(child.kill(), End::Killed(libc::SIGKILL));
     }
 
     /// The id of a copy whose end the program took may be that of another child.

@@ -1,6 +1,6 @@
 //! `info`: the state of the program, its memory and the tracker.
 
-use super::types::share;
+use super::types::{Types, share};
 use super::verdict::verdict;
 use super::{Command, Error, Example, Typed, View};
 use crate::heap::{Confidence, Gap, Host, MemorySplit, Snapshot};
@@ -160,10 +160,20 @@ pub(crate) fn typed(view: &mut View<'_>) -> String {
     let types = view.types();
     let share = |at_least| Value::Share(types.share(at_least));
     format!(
-        "Types: {} % of the live bytes have one, {} % exact (~ likely, ? guessed).",
+        "Types: {} % of the {} bytes have one, {} % exact (~ likely, ? guessed).",
         share(Confidence::Guess),
+        of_what(view.snapshot, &types),
         share(Confidence::Exact),
     )
+}
+
+/// Which bytes the shares of an answer are of: what has no record, and no sample that stands for it, is in none.
+pub(crate) fn of_what(snapshot: &Snapshot, types: &Types) -> &'static str {
+    if snapshot.tracking.unknown_blocks > 0 && types.counts.sample() == 0 {
+        "recorded"
+    } else {
+        "live"
+    }
 }
 
 /// What mends a program that is not tracked.
@@ -248,4 +258,21 @@ fn facts(view: &mut View<'_>) -> Vec<(&'static str, Value)> {
             Value::Bytes(snapshot.tracking.unknown_bytes),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::fixture::{Book, snapshot};
+
+    /// With tracking off it said that all live bytes had a type, where next to none had a record.
+    #[test]
+    fn shares_are_of_what_has_a_record() {
+        let (mut snapshot, mut book) = (snapshot(), Book::default());
+        assert!(typed(&mut View::new(&snapshot, &mut book, None)).contains("of the live bytes"));
+        snapshot.tracking.unknown_blocks = 3;
+        assert!(
+            typed(&mut View::new(&snapshot, &mut book, None)).contains("of the recorded bytes")
+        );
+    }
 }

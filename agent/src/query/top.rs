@@ -1,8 +1,9 @@
 //! `top`: the types that fill the heap.
 
+use super::info::of_what;
 use super::types::{Kind, Types, legend, sample_column, sample_value, share, type_value};
 use super::{Argument, Command, Error, Example, Flag, Kind as ArgumentKind, Need, Typed, View};
-use crate::heap::{Confidence, Host};
+use crate::heap::{Confidence, Host, Snapshot};
 use crate::report::{Column, Object, Report, Row, Value, count};
 
 pub(crate) static COMMAND: Command = Command {
@@ -64,7 +65,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         rows: rows(shown, &types, &ask),
         objects: objects(shown),
         total: total(&types),
-        notes: notes(shown, &types),
+        notes: notes(shown, &types, view.snapshot),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -136,7 +137,7 @@ fn total(types: &Types) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn notes(shown: &[&Kind], types: &Types) -> Vec<String> {
+fn notes(shown: &[&Kind], types: &Types, snapshot: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();
     let left = types.kinds.len() - shown.len();
     if left > 0 {
@@ -147,7 +148,8 @@ fn notes(shown: &[&Kind], types: &Types) -> Vec<String> {
         ));
     }
     let typed = Value::Share(types.share(Confidence::Guess));
-    notes.push(format!("{typed} % of the live bytes have a type"));
+    let what = of_what(snapshot, types);
+    notes.push(format!("{typed} % of the {what} bytes have a type"));
     notes.extend(legend(shown.iter().map(|kind| &kind.name)));
     notes
 }

@@ -199,3 +199,28 @@ fn the_key_ends_the_wait_too() {
             .contains("`hang` has not ended after")
     );
 }
+
+/// Its error was freed by the agent while a frozen thread held the allocator's lock.
+#[test]
+fn what_a_command_leaves_is_never_freed_while_threads_stand_still() {
+    let program = Launch::program(["commands-busy"])
+        .set("MALLOC_ARENA_MAX", "1")
+        .start();
+    program.expect_after(0, "active: true");
+    program.press_ctrl_backslash();
+    for _ in 0..40 {
+        let answer = program.command("fail");
+        assert!(answer.contains("xxx"), "{answer}");
+    }
+}
+
+#[test]
+fn a_panic_that_panics_again_when_dropped_is_told() {
+    let program = Launch::program(["commands-busy"]).start();
+    program.expect_after(0, "active: true");
+    program.press_ctrl_backslash();
+    for _ in 0..2 {
+        let answer = program.command("burst");
+        assert!(answer.contains("`burst` panicked: it did not"), "{answer}");
+    }
+}

@@ -5,6 +5,34 @@ use std::sync::{Condvar, Mutex};
 
 use crate::{go_on, raw, say_whether_active};
 
+/// Threads that do nothing but allocate and free, so that one of them always holds the lock of C's malloc.
+pub(crate) fn busy() {
+    let agent = sigheap::install();
+    agent.command("fail", "fails with many words", |_, _| {
+        Err::<(), String>("x".repeat(3000))
+    });
+    agent.command("burst", "panics with what panics when dropped", |_, _| {
+        burst();
+    });
+    for thread in 0..8 {
+        std::thread::spawn(move || raw::allocate_for_ever(thread));
+    }
+    say_whether_active(agent);
+    go_on();
+}
+
+fn burst() {
+    std::panic::panic_any(Bomb)
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the payload bursts, too");
+    }
+}
+
 static VISITORS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 pub(crate) fn commands() {

@@ -41,6 +41,7 @@ fn main() {
         ["fork", how] => forks::child(how),
         ["fork-worker"] => forks::worker(),
         ["commands"] => commands::commands(),
+        ["commands-busy"] => commands::busy(),
         ["marks"] => marks::phases(),
         ["marks-off"] => marks::without_agent(),
         ref other => panic!("there is no such program: {other:?}"),

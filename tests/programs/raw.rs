@@ -87,3 +87,20 @@ pub(crate) fn keep_as(file: &std::fs::File, number: i32) {
     // SAFETY: the number is free in these programs.
     unsafe { libc::dup2(file.as_raw_fd(), number) };
 }
+
+/// Allocates and frees blocks of many sizes, too large for any cache that takes no lock.
+pub(crate) fn allocate_for_ever(seed: u64) -> ! {
+    let mut kept = [std::ptr::null_mut(); 400];
+    let mut state = seed;
+    loop {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let place = &mut kept[(state >> 20) as usize % 400];
+        // SAFETY: frees a null pointer or what it allocated in the round that left it there.
+        unsafe {
+            libc::free(*place);
+            *place = libc::malloc(1100 + (state >> 33) as usize % 60_000);
+        }
+    }
+}

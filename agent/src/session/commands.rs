@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const TICK: Duration = Duration::from_millis(20);
 /// Bytes of a command's output that are kept.
 const MOST: usize = 16 << 20;
+/// Bytes of its error, or of its panic's message, that are kept.
+const MOST_WORDS: usize = 64 << 10;
 
 /// A command of the program's.
 struct Registered {
@@ -179,33 +181,51 @@ impl Job {
                 if let Some(blocked) = ours.blocked {
                     process::block_only(blocked);
                 }
-                ours.end(ours.run());
+                ours.run();
             });
         if let Err(error) = started {
-            job.end(Ended::NotCalled(format!(
-                "there is no thread for it ({error})"
-            )));
+            let why = format!("there is no thread for it ({error})");
+            job.end(|| Ended::NotCalled(kept(&why)));
         }
     }
 
-    fn run(&self) -> Ended {
+    fn run(&self) {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let mut tap = Tap(&self.progress.written);
         let run = AssertUnwindSafe(|| (self.command.run)(&words, &mut tap));
         match catch_unwind(run) {
-            Ok(Ok(())) => Ended::Well,
-            Ok(Err(why)) => Ended::Failed(why),
-            Err(payload) => Ended::Panicked(message(&*payload)),
+            Ok(Ok(())) => self.end(|| Ended::Well),
+            Ok(Err(why)) => self.end(|| Ended::Failed(kept(&why))),
+            Err(payload) => {
+                self.end(|| Ended::Panicked(kept(message(&*payload))));
+                // Last of all, since dropping it may panic again. What comes of that has no other way to go.
+                catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(std::mem::forget);
+            }
         }
     }
 
-    fn end(&self, ended: Ended) {
-        let _untracked = arena::untracked();
+    /// Tells whoever waits. What `ended` makes is the agent's, which drops it while everybody else stands still: no
+    /// byte of it may be the program's to free.
+    fn end(&self, ended: impl FnOnce() -> Ended) {
+        let _arena = arena::enter();
         self.command.running.store(false, Ordering::SeqCst);
-        *locked(&self.progress.ended) = Some(ended);
+        *locked(&self.progress.ended) = Some(ended());
         self.progress.done.store(1, Ordering::SeqCst);
         futex::wake(&self.progress.done);
     }
+}
+
+/// A copy of a command's words about itself, cut where they are long. Empty where there is no room.
+fn kept(words: &str) -> String {
+    let mut end = words.len().min(MOST_WORDS);
+    while !words.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut copy = String::new();
+    if copy.try_reserve_exact(end).is_ok() {
+        copy.push_str(&words[..end]);
+    }
+    copy
 }
 
 /// Where a command writes. What it writes is the agent's, not the program's.
@@ -226,12 +246,10 @@ impl Write for Tap<'_> {
     }
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
-    let words = payload
-        .downcast_ref::<&str>()
-        .map(|words| (*words).to_owned());
-    let words = words.or_else(|| payload.downcast_ref::<String>().cloned());
-    words.unwrap_or_else(|| "it did not say why".to_owned())
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let words = payload.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    words.unwrap_or("it did not say why")
 }
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {

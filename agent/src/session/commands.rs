@@ -27,8 +27,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the waiting looks up: after a key, a signal.
 const TICK: Duration = Duration::from_millis(20);
-/// Bytes of a command's output that are kept.
+/// Bytes of a command's output that are kept, and the part of the arena that they may take.
 const MOST: usize = 16 << 20;
+const SHARE: u64 = 16;
 /// Bytes of its error, or of its panic's message, that are kept.
 const MOST_WORDS: usize = 64 << 10;
 
@@ -85,10 +86,11 @@ pub(super) fn call(call: Call, place: &Place, looks: &Looks) -> Answered {
         }
         Err(ended) => (Arc::default(), ended),
     };
-    let written = locked(&progress.written);
+    let mut written = locked(&progress.written);
+    written.unheard = true;
     Answered {
         call,
-        output: written.kept.clone(),
+        output: std::mem::take(&mut written.kept),
         left_out: written.left_out,
         ended,
     }
@@ -153,6 +155,24 @@ struct Progress {
 struct Written {
     kept: Vec<u8>,
     left_out: u64,
+    /// Nobody waits any more: nothing is kept.
+    unheard: bool,
+}
+
+impl Written {
+    /// Keeps what there is room for. After the first byte left out all are: there are no holes.
+    fn keep(&mut self, bytes: &[u8], most: usize) {
+        let room = match self.left_out == 0 && !self.unheard {
+            true => most.saturating_sub(self.kept.len()).min(bytes.len()),
+            false => 0,
+        };
+        let kept = match self.kept.try_reserve(room) {
+            Ok(()) => room,
+            Err(_) => 0,
+        };
+        self.kept.extend_from_slice(&bytes[..kept]);
+        self.left_out += (bytes.len() - kept) as u64;
+    }
 }
 
 /// A call for the thread that starts them.
@@ -234,10 +254,8 @@ struct Tap<'a>(&'a Mutex<Written>);
 impl Write for Tap<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let _arena = arena::enter();
-        let mut written = locked(self.0);
-        let kept = bytes.len().min(MOST - written.kept.len());
-        written.kept.extend_from_slice(&bytes[..kept]);
-        written.left_out += (bytes.len() - kept) as u64;
+        let most = MOST.min((arena::size() / SHARE) as usize);
+        locked(self.0).keep(bytes, most);
         Ok(bytes.len())
     }
 
@@ -254,4 +272,18 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_leaves_no_hole() {
+        let mut written = Written::default();
+        written.keep(b"abc", 5);
+        written.keep(b"defg", 5);
+        written.keep(b"h", 100);
+        assert_eq!((&written.kept[..], written.left_out), (&b"abcde"[..], 3));
+    }
 }

@@ -102,6 +102,11 @@ pub fn reserve() -> Option<u64> {
     })
 }
 
+/// Bytes of the range; zero before [`reserve`].
+pub fn size() -> u64 {
+    ARENA.bytes.load(Ordering::Relaxed)
+}
+
 /// Bytes taken from the range so far, those freed again included.
 pub fn used() -> u64 {
     ARENA.used.load(Ordering::Relaxed)

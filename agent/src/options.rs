@@ -15,8 +15,8 @@ use crate::heap::Mode;
 /// | [`.track(mode)`](Builder::track) | `track=full`, `track=sampled:512k`, `track=off` | `full` |
 ///
 /// What cannot be read there changes nothing and never stops the program: the log names it, and so do `info` and the
-/// first screen. A program that was started with more rights than its user has (setuid, setgid, file capabilities) does
-/// not look at the variable at all.
+/// first screen. A program that was started with more rights than its user has (setuid, setgid, file capabilities) has no
+/// agent, whatever stands there or in the code: who can type at its prompt could read and write with its rights.
 ///
 /// ```
 /// # use std::num::NonZeroU64;

@@ -71,8 +71,9 @@ pub(crate) fn raise_default(signal: i32) {
     }
 }
 
-/// Whether the program was started with more rights than its user has; then the environment is not to be believed.
-pub(crate) fn is_setuid() -> bool {
+/// Whether the program was started with more rights than its user has: setuid, setgid, file capabilities. Then neither
+/// the environment is to be believed nor that user.
+pub(crate) fn is_privileged() -> bool {
     // SAFETY: reads the auxiliary vector.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }

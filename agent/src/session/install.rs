@@ -151,7 +151,7 @@ fn start(built: &Options) -> bool {
 /// What was built, as the environment changes it, and what there is to say about both.
 fn options(built: &Options) -> (Options, Vec<String>) {
     let (built, problem) = environment::checked(built.clone());
-    let variable = std::env::var_os("SIGHEAP").filter(|_| !process::is_setuid());
+    let variable = std::env::var_os("SIGHEAP").filter(|_| !process::is_privileged());
     let text = variable.unwrap_or_default();
     let (options, mut problems) = environment::read(&text.to_string_lossy(), built);
     problems.extend(problem);
@@ -162,6 +162,10 @@ fn try_to_start(options: &Options) -> Result<(), Refusal> {
     if options.off {
         track::end();
         return Err(Refusal::Off);
+    }
+    if process::is_privileged() {
+        track::end();
+        return Err(Refusal::Privileged);
     }
     track::set_mode(options.track);
     let signal = options.signal.ok_or(Refusal::NoSignal)?;
@@ -249,9 +253,6 @@ fn quiet_panics_in_the_clone() {
 
 /// `~/.local/state/sigheap/history`, as the XDG directories have it.
 fn history_file() -> Option<PathBuf> {
-    if process::is_setuid() {
-        return None;
-    }
     let state = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
@@ -265,6 +266,8 @@ fn history_file() -> Option<PathBuf> {
 #[derive(Debug)]
 enum Refusal {
     Off,
+    /// The program has more rights than its user, whom the prompt would lend them.
+    Privileged,
     NoSignal,
     /// The signal is ignored.
     Ignored(i32),
@@ -290,6 +293,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Off => f.write_str("it is off"),
+            Refusal::Privileged => f.write_str(
+                "the program has more rights than whoever started it (setuid, setgid, file capabilities), and at the \
+                 prompt they would be that user's",
+            ),
             Refusal::NoSignal => f.write_str("it was given no signal, so nothing opens the prompt"),
             Refusal::Ignored(signal) => write!(
                 f,

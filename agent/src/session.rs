@@ -215,14 +215,15 @@ fn serve(mut looks: Looks) -> ! {
             marks::looking(false);
             let took = Duration::from_nanos(process::now_ns() - began);
             looks.errands.send(news(result, took));
-            if quit::take_owed() {
-                looks.errands.send(Errand::PassOn);
-            }
         } else {
             // Also after a nudge, long before the time is over.
             marks::make(&mut looks);
             looks.clock.tick();
             looks.watch_the_handler();
+        }
+        // Also at a tick: a signal that follows another at once wakes nobody.
+        if quit::take_owed() {
+            looks.errands.send(Errand::PassOn);
         }
     }
 }

@@ -82,7 +82,8 @@ impl Agent {
         summary: &str,
         run: impl Fn(&[&str], &mut dyn io::Write) -> A + Send + Sync + 'static,
     ) {
-        if self.active {
+        // In a child that the program forked, the agent may have held the registry's lock at that moment.
+        if self.is_active() {
             let _untracked = arena::untracked();
             let run = move |words: &[&str], out: &mut dyn io::Write| match run(words, out).failure()
             {

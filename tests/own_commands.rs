@@ -68,6 +68,21 @@ fn it_runs_with_the_programs_descriptors_variables_and_mask() {
     assert!(answer.contains(&home), "{answer}");
 }
 
+/// Each command is a look of its own, and `growth` compared with the one before it.
+#[test]
+fn growth_is_since_the_program_was_let_go() {
+    let program = program();
+    program.press_ctrl_backslash();
+    program.send("c\r");
+    program.expect_after(program.written(), "alive ");
+    program.press_ctrl_backslash();
+    for _ in 0..2 {
+        let growth = program.command("growth");
+        assert!(growth.contains("ince look 1"), "{growth}");
+        program.command("visitors");
+    }
+}
+
 #[test]
 fn rows_from_before_are_void() {
     let program = program();

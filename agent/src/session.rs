@@ -176,12 +176,14 @@ fn see_through(
 ) -> Done {
     let ending = watch::until_over(&child, channel, place);
     looks.settings = ending.settings.unwrap_or(looks.settings);
-    looks.before = ending.memory.or(looks.before);
     if let Verdict::Call(call) = ending.verdict {
+        // At this prompt `info` goes on comparing with what it compared with.
+        looks.before = looks.before.or(ending.memory);
         place.lend();
         looks.clock.go_on(still);
         return Done::Called(call, Standby(child));
     }
+    looks.before = ending.memory.or(looks.before);
     place.restore(Some(child.id));
     match ending.verdict {
         Verdict::Quit(code) => process::end(code),

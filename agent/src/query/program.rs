@@ -26,9 +26,9 @@ pub(crate) fn add(name: &str, summary: &str) {
     let command: &'static Command = Box::leak(Box::new(Command {
         name,
         summary: summary.to_owned().leak(),
-        help: "A command of the program's own. It runs in the program, which goes on meanwhile; then the heap is frozen anew: \
-               that is another look, and `growth` compares with the one before the command. `mark NAME` before it keeps \
-               what to compare with. What it writes is shown here. Words after `--` are its own, whatever they look like.",
+        help: "A command of the program's own. It runs in the program, which goes on meanwhile; then the heap is frozen anew. \
+               `growth` goes on comparing with the look before this prompt opened; `mark NAME` before the command and \
+               `diff NAME` after it show what the command changed. What it writes is shown here. Words after `--` are its own, whatever they look like.",
         arguments: &[Argument {
             name: "WORD…",
             kind: Kind::Word,

@@ -209,6 +209,45 @@ fn conditions_choose_blocks() {
     assert_eq!(count("moving"), 0);
 }
 
+/// It compared with the look just before the command: what grew since the program was let go was lost.
+#[test]
+fn after_a_command_of_the_programs_growth_compares_as_before() {
+    let look = |number| Snapshot {
+        look: number,
+        ..snapshot()
+    };
+    let since = |number, ledger, renewed| {
+        let (snapshot, mut book, mut host) = (look(number), Book::default(), Asked::default());
+        let mut view = View::open(&snapshot, &mut book, ledger, 1 << 20);
+        if renewed {
+            view.renew();
+        }
+        view.hand_on(&mut host).expect("it is kept");
+        let growth = ask(&mut view, "growth", &mut host).expect("it has an answer");
+        let ledger = Ledger::decode(&host.1[0]).expect("it was not damaged");
+        let look = |word: &str| word.trim_end_matches(',').parse().ok();
+        let head = growth.head[0].split(' ').find_map(look).unwrap_or(0);
+        (head, ledger)
+    };
+    let mut ledger = Ledger::default();
+    let mut compared = Vec::new();
+    // The first prompt, with two commands; then another one, with two.
+    for (number, renewed) in [
+        (1, false),
+        (2, true),
+        (3, true),
+        (4, false),
+        (5, true),
+        (6, true),
+        (7, false),
+    ] {
+        let (with, next) = since(number, ledger, renewed);
+        ledger = next;
+        compared.push(with);
+    }
+    assert_eq!(compared, [0, 1, 1, 3, 3, 3, 6]);
+}
+
 #[test]
 fn growth_says_what_it_cannot_tell() {
     let (snapshot, mut book, mut past) = (snapshot(), Book::default(), past().folded());

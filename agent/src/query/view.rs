@@ -28,8 +28,8 @@ pub(crate) struct View<'a> {
     /// What the user has set at the prompt.
     pub(crate) settings: Settings,
     /// Whether the program ran since the prompt opened: rows that were numbered before are void.
-    pub(crate) renewed: bool,
-    /// What the look before counted.
+    renewed: bool,
+    /// What the look before counted: the last one before the program was let go.
     past: Option<Rc<Counts>>,
     /// The highest counts of the looks before.
     peaks: Peaks,
@@ -69,6 +69,13 @@ impl<'a> View<'a> {
             types: None,
             past_types: None,
         }
+    }
+
+    /// Says that the program ran a command of its own since the prompt opened. What the prompt compared with before, it
+    /// goes on comparing with; where that was nothing, with the look at which it opened.
+    pub(crate) fn renew(&mut self) {
+        self.renewed = true;
+        self.past = self.ledger.base.take().or(self.past.take());
     }
 
     /// How many rows a table gets: as many as were asked for, else as was set, else the command's own number.
@@ -162,6 +169,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// [`Untold`] where it cannot be kept.
     pub(crate) fn hand_on(&mut self, host: &mut dyn Host) -> Result<(), Untold> {
+        self.ledger.base = self.past.clone();
         self.ledger.last = Some(self.counts());
         host.keep(&self.ledger.encode(self.room))
     }

@@ -60,7 +60,9 @@ impl Study<'_> {
         let mut resolver = Resolver::new(snapshot.modules.clone(), &Mapped);
         let mut view = View::open(&snapshot, &mut resolver, ledger, kept.room());
         view.settings = self.looks.settings;
-        view.renewed = self.answered.is_some();
+        if self.answered.is_some() {
+            view.renew();
+        }
         for (name, summary) in &self.commands {
             query::add(name, summary);
         }

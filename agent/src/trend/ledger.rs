@@ -13,6 +13,9 @@ use crate::heap::SiteId;
 pub(crate) struct Ledger {
     /// What the last look counted.
     pub(crate) last: Option<Rc<Counts>>,
+    /// What that look compared itself with. A look after a command of the program's own, at the same prompt, goes on with
+    /// it: the user has not let the program go.
+    pub(crate) base: Option<Rc<Counts>>,
     /// The marks, in the order in which they were made.
     pub(crate) marks: Vec<Mark>,
     /// The highest counts so far.
@@ -46,7 +49,7 @@ pub(crate) enum NoMark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Damaged;
 
-const MAGIC: &[u8] = b"shl1";
+const MAGIC: &[u8] = b"shl2";
 /// Bytes of the hash.
 const HASH: usize = 8;
 /// Share of the room that all marks together may take; the rest is for the last look and the peaks.
@@ -105,14 +108,14 @@ impl Ledger {
     /// The call stacks that its counts refer to.
     pub(crate) fn sites(&self) -> impl Iterator<Item = SiteId> {
         let marks = self.marks.iter().map(|mark| &mark.counts);
-        let counts = self.last.iter().chain(marks);
+        let counts = self.last.iter().chain(&self.base).chain(marks);
         counts.flat_map(|counts| counts.groups.iter().map(|group| group.site))
     }
 
-    /// As bytes, `room` at the most. Short room costs the last look its details, then the peaks, never a mark: those
-    /// were fitted when they were made.
+    /// As bytes, `room` at the most. Short room costs the last look and its base their details, then the peaks, never a
+    /// mark: those were fitted when they were made.
     ///
-    /// A head: `shl1`, then in LEB128 the length of the last look plus one or zero, the number of marks, for each the
+    /// A head: `shl2`, then in LEB128 the length of the last look plus one or zero, the same of its base, the number of marks, for each the
     /// length of its name, the name, and the length of its counts; the peaks; the FNV-1a hash of all that, eight bytes,
     /// the lowest first. Then the counts one after the other, which have hashes of their own.
     pub(crate) fn encode(&self, room: usize) -> Vec<u8> {
@@ -125,15 +128,14 @@ impl Ledger {
         let body: usize = marks.iter().map(Vec::len).sum();
         let names: usize = self.marks.iter().map(|mark| mark.name.len()).sum();
         // Numbers take ten bytes at the most.
-        let head = MAGIC.len() + HASH + peaks.len() + names + 10 * (2 + 2 * marks.len());
+        let head = MAGIC.len() + HASH + peaks.len() + names + 10 * (3 + 2 * marks.len());
         let left = room.saturating_sub(head + body);
-        let last = self.last.as_ref().map(|counts| counts.encode(left));
-        let last = last.filter(|last| !last.is_empty());
+        let [last, base] = side_by_side([&self.last, &self.base], left);
         let mut out = MAGIC.to_vec();
-        number(
-            &mut out,
-            last.as_ref().map_or(0, |last| last.len() as u64 + 1),
-        );
+        for counts in [&last, &base] {
+            let length = counts.as_ref().map_or(0, |counts| counts.len() as u64 + 1);
+            number(&mut out, length);
+        }
         number(&mut out, marks.len() as u64);
         for (mark, counts) in self.marks.iter().zip(&marks) {
             number(&mut out, mark.name.len() as u64);
@@ -144,6 +146,7 @@ impl Ledger {
         let hash = fnv64(&out);
         out.extend(hash.to_le_bytes());
         last.iter()
+            .chain(&base)
             .chain(&marks)
             .for_each(|counts| out.extend(counts));
         out
@@ -161,11 +164,23 @@ impl Ledger {
     }
 }
 
+/// Two counts as bytes, in so much room together: what one leaves of its half is the other's.
+fn side_by_side(counts: [&Option<Rc<Counts>>; 2], room: usize) -> [Option<Vec<u8>>; 2] {
+    let encode = |counts: &Option<Rc<Counts>>, room| counts.as_ref().map(|one| one.encode(room));
+    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let [first, second] = counts;
+    let wanted = length(&encode(second, room));
+    let first = encode(first, room.saturating_sub(wanted.min(room / 2)));
+    let second = encode(second, room.saturating_sub(length(&first)));
+    [first, second].map(|bytes| bytes.filter(|bytes| !bytes.is_empty()))
+}
+
 fn read(bytes: &[u8]) -> Option<Ledger> {
     let mut reader = Reader {
         rest: bytes.strip_prefix(MAGIC)?,
     };
     let last = usize::try_from(reader.number()?).ok()?;
+    let base = usize::try_from(reader.number()?).ok()?;
     let count = usize::try_from(reader.number()?).ok()?;
     if count > MOST_MARKS {
         return None;
@@ -181,16 +196,23 @@ fn read(bytes: &[u8]) -> Option<Ledger> {
     let peaks = Peaks::decode(&mut reader)?;
     let head = &bytes[..bytes.len() - reader.rest.len()];
     (reader.bytes(HASH)? == fnv64(head).to_le_bytes()).then_some(())?;
-    let last = match last.checked_sub(1) {
-        Some(length) => Some(Rc::new(Counts::decode(reader.bytes(length)?)?)),
-        None => None,
+    let mut counts = |length| Some(Rc::new(Counts::decode(reader.bytes(length)?)?));
+    let mut perhaps = |length: usize| match length.checked_sub(1) {
+        Some(length) => counts(length).map(Some),
+        None => Some(None),
     };
-    let mut mark = |(name, length): (String, usize)| {
-        let counts = Rc::new(Counts::decode(reader.bytes(length)?)?);
+    let (last, base) = (perhaps(last)?, perhaps(base)?);
+    let mark = |(name, length)| {
+        let counts = counts(length)?;
         Some(Mark { name, counts })
     };
-    let marks = marks.into_iter().map(&mut mark).collect::<Option<_>>()?;
-    Some(Ledger { last, marks, peaks })
+    let marks = marks.into_iter().map(mark).collect::<Option<_>>()?;
+    Some(Ledger {
+        last,
+        base,
+        marks,
+        peaks,
+    })
 }
 
 #[cfg(test)]
@@ -220,6 +242,7 @@ mod tests {
     fn ledger() -> Ledger {
         let mut ledger = Ledger {
             last: Some(counts(30)),
+            base: Some(counts(25)),
             ..Ledger::default()
         };
         ledger.add("before", counts(20), 1 << 20).unwrap();
@@ -252,6 +275,7 @@ mod tests {
         let room = 100 << 10;
         let mut ledger = Ledger {
             last: Some(counts(9000)),
+            base: Some(counts(8000)),
             ..Ledger::default()
         };
         let mut folded = 0;
@@ -267,6 +291,7 @@ mod tests {
             let read = Ledger::decode(&bytes).unwrap();
             assert_eq!(read.marks, ledger.marks, "marks are never cut again");
             assert_eq!(read.last.unwrap().bytes(), counts(9000).bytes());
+            assert_eq!(read.base.unwrap().bytes(), counts(8000).bytes());
             made.err()
         });
         assert_eq!(refused, Some(NoMark::NoRoom));

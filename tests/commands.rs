@@ -129,6 +129,36 @@ fn a_number_stands_for_the_row_it_was_given_to() {
     assert_eq!(server.json("where #1")["command"], json!("where"));
 }
 
+/// A task is made deep in its runtime, whose frames came first: the fifteenth was the program's own.
+#[test]
+fn a_call_stack_is_known_by_the_programs_own_frame() {
+    let server = Launch::demo().with(["--leak", "task"]).start();
+    server.is_serving();
+    server.press_ctrl_backslash();
+    let sites = server.json("sites task* 1");
+    let site = sites["rows"][0]["site"].as_str().expect("a frame");
+    assert!(site.starts_with("demo_server::"), "{site}");
+    let stack = sites["rows"][0]["stack"].as_array().expect("frames");
+    let library = |frame: &Value| frame["library"] == true && frame["machinery"] == false;
+    let first = stack.iter().find(|frame| library(frame)).expect("tokio's");
+    assert!(
+        first["function"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("tokio::"))
+    );
+    let answer = server.command("sites task* 1");
+    let frames = answer.lines().skip_while(|line| !line.contains("see_off"));
+    let frames: Vec<&str> = frames.skip(1).collect();
+    assert!(frames[0].contains("frames of tokio"), "{answer}");
+    assert!(
+        frames[1].trim_start().starts_with("demo_server::"),
+        "{answer}"
+    );
+    assert!(server.command("sites task* 1 --full").contains("tokio::"));
+    let list = server.command("list *see_off* 1");
+    assert!(list.contains("Farewell::prepare:"), "{list}");
+}
+
 #[test]
 fn an_answer_goes_into_a_file() {
     let server = Launch::demo().start();

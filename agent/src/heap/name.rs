@@ -59,6 +59,9 @@ pub struct Frame {
     /// Whether it belongs to the allocation machinery or the runtime (the tracker, `alloc`, `core`, `std`), and so says
     /// little about why the block exists.
     pub machinery: bool,
+    /// Whether it is of a library that the program uses, as far as its source's path tells; without one it counts as the
+    /// program's own.
+    pub library: bool,
 }
 
 /// Who can name types and frames. The study asks; `resolve` answers from debug information, a test from an array.

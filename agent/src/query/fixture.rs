@@ -161,6 +161,7 @@ impl Names for Book {
             line,
             inlined: false,
             machinery,
+            library: false,
         }]
         .into()
     }

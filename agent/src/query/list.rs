@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::filter::{self, Filter};
-use super::stack::{frames, id_value, label};
+use super::stack::{frames, id_value, short_label};
 use super::subject::{Subject, none_found};
 use super::types::{legend, sample_value, type_value};
 use super::view::age;
@@ -155,7 +155,7 @@ fn row(view: &mut View<'_>, block: &Block, name: &TypeName, full: bool) -> Row {
         age(view.snapshot, block),
         type_value(name, full),
         Value::Confidence(name.confidence),
-        label(&stack, full),
+        short_label(&stack, full),
         id_value(block.site),
         Value::Flag(block.moving),
     ])

@@ -15,8 +15,9 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &["s"],
     summary: "the call stacks that allocated what is live",
     help: "One row a call stack, the one with most live bytes first, with the types of its blocks; of all blocks, or of those \
-           that PATTERN means (see `list`). The stack stands below its row, innermost frame first, without those of \
-           the allocator and the standard library; `where #3` shows the third one whole.",
+           that PATTERN means (see `list`). The stack stands below its row, innermost frame first: the program's own \
+           frames, with those of libraries and the runtime folded. `where #3` shows the libraries' of the third one, too, \
+           and `--full` every frame.",
     arguments: &[
         Argument {
             name: "PATTERN",
@@ -170,7 +171,7 @@ fn row(view: &mut View<'_>, types: &Types, sum: &Sum, full: bool) -> Row {
             Value::Count(sum.count),
             sample_value(sum.sample),
             Value::List(named),
-            label(&stack, full),
+            Value::Text(label(&stack, full)),
             id_value(sum.site),
             value(&stack),
         ])

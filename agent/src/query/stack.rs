@@ -1,9 +1,9 @@
-//! How a call stack reads: the program's own frames first, the machinery in between folded.
+//! How a call stack reads: the program's own frames first, libraries and machinery in between folded.
 
 use std::rc::Rc;
 
 use crate::heap::{Frame, Names, Site, SiteId};
-use crate::report::{Line, Value};
+use crate::report::{Line, Value, count};
 
 use super::View;
 
@@ -18,46 +18,56 @@ pub(crate) fn frames(view: &mut View<'_>, id: SiteId) -> Vec<Frame> {
 /// As many own frames as there are.
 pub(crate) const ALL: usize = usize::MAX;
 
-/// A stack for people: one line a frame of the program's own, the allocation machinery and the runtime folded into a
-/// dim line. `most` own frames at the most; `full` shows every frame.
+/// A stack for people: one line a frame, the allocation machinery and the runtime folded into a dim line. Where `most`
+/// frames are wanted at the most, they are the program's own, and its libraries are folded as well; `full` shows every
+/// frame.
 pub(crate) fn lines(frames: &[Frame], site: Option<&Site>, most: usize, full: bool) -> Vec<Line> {
-    // A stack of the runtime alone has nothing to fold it between.
-    let (all, full) = (full, full || frames.iter().all(|frame| frame.machinery));
+    let shows = telling(frames, most != ALL);
     let mut lines = Vec::new();
-    let mut folded = 0;
-    let mut own = 0;
+    let mut folded: Vec<&Frame> = Vec::new();
+    let mut shown = 0;
     for (i, frame) in frames.iter().enumerate() {
-        if frame.machinery && !full {
-            folded += 1;
+        if !full && !shows(frame) {
+            folded.push(frame);
             continue;
         }
-        if own == most {
-            lines.push(dim(format!(
-                "... {} more frames",
-                frames.len() - i + folded
-            )));
+        if shown == most {
+            let left = frames.len() - i + folded.len();
+            lines.push(dim(format!("... {left} more frames")));
             return lines;
         }
-        if own == 0 && most != ALL {
+        if shown == 0 && most != ALL && folded.iter().all(|frame| frame.machinery) {
             // Where few lines are wanted, this one says least.
-            folded = 0;
+            folded.clear();
         }
-        push_folded(&mut lines, &mut folded);
-        own += 1;
+        lines.extend(fold(std::mem::take(&mut folded)));
+        shown += 1;
         lines.push(Line {
-            text: if all {
-                describe(frame, all)
+            text: if full {
+                describe(frame, full)
             } else {
                 describe_short(frame)
             },
             dim: frame.machinery,
         });
     }
-    push_folded(&mut lines, &mut folded);
+    lines.extend(fold(folded));
     if let Some(missing) = site.and_then(missing) {
         lines.push(dim(missing.to_owned()));
     }
     lines
+}
+
+/// Which frames say why a stack came about: not those of the allocator and the runtime, and `own_alone` not those of
+/// libraries either. Where that leaves none, the next best do.
+pub(crate) fn telling(frames: &[Frame], own_alone: bool) -> fn(&Frame) -> bool {
+    let own: fn(&Frame) -> bool = |frame| !frame.machinery && !frame.library;
+    let not_machinery: fn(&Frame) -> bool = |frame| !frame.machinery;
+    let choices = [own, not_machinery]
+        .into_iter()
+        .skip(usize::from(!own_alone));
+    let mut choices = choices.filter(|shows| frames.iter().any(shows));
+    choices.next().unwrap_or(|_| true)
 }
 
 /// A stack for programs: every frame with its parts.
@@ -69,18 +79,41 @@ pub(crate) fn value(frames: &[Frame]) -> Value {
             ("line", line_or_none(frame.line)),
             ("inlined", Value::Flag(frame.inlined)),
             ("machinery", Value::Flag(frame.machinery)),
+            ("library", Value::Flag(frame.library)),
         ])
     };
     Value::List(frames.iter().map(frame).collect())
 }
 
 /// A site in a line: the innermost frame of the program's own; `full` with the whole path of its file.
-pub(crate) fn label(frames: &[Frame], full: bool) -> Value {
-    let own = frames.iter().find(|frame| !frame.machinery);
-    match own.or(frames.first()) {
-        Some(frame) => Value::Text(describe(frame, full)),
-        None => Value::text("no stack was taken"),
+pub(crate) fn label(frames: &[Frame], full: bool) -> String {
+    match frames.iter().find(|frame| telling(frames, true)(frame)) {
+        Some(frame) => describe(frame, full),
+        None => "no stack was taken".to_owned(),
     }
+}
+
+/// The same for a narrow column: the function's last two names and the line, `Cache::open:32`; for programs, and with
+/// `full`, as [`label`] has it.
+pub(crate) fn short_label(frames: &[Frame], full: bool) -> Value {
+    let whole = label(frames, full);
+    let frame = frames.iter().find(|frame| telling(frames, true)(frame));
+    let short = frame.filter(|_| !full).map(|frame| match frame.line {
+        0 => ends(&frame.function),
+        line => format!("{}:{line}", ends(&frame.function)),
+    });
+    Value::Name {
+        short: short.unwrap_or_else(|| whole.clone()).into(),
+        full: whole.into(),
+    }
+}
+
+/// The last two parts of a function's path, and the closures in it.
+fn ends(path: &str) -> String {
+    let parts = parts(path);
+    let closures = parts.iter().rev().take_while(|part| part.starts_with('{'));
+    let kept = 2 + closures.count();
+    parts[parts.len().saturating_sub(kept)..].join("::")
 }
 
 /// The number of a site as a value.
@@ -179,14 +212,33 @@ fn short_file(file: &str) -> &str {
         .map_or(file, |slash| &file[slash + 1..])
 }
 
-fn push_folded(lines: &mut Vec<Line>, folded: &mut usize) {
-    match std::mem::take(folded) {
-        0 => {}
-        1 => lines.push(dim("... 1 frame of the allocator or the runtime".to_owned())),
-        n => lines.push(dim(format!(
-            "... {n} frames of the allocator or the runtime"
-        ))),
+/// A line for frames that are left out: how many, and of which libraries.
+fn fold(frames: Vec<&Frame>) -> Option<Line> {
+    /// Libraries named.
+    const NAMED: usize = 3;
+    let libraries = frames.iter().filter(|frame| !frame.machinery);
+    let mut names: Vec<&str> = Vec::new();
+    for name in libraries.map(|frame| library(frame)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
+    let more = if names.len() > NAMED { ", ..." } else { "" };
+    names.truncate(NAMED);
+    let of = match (&names[..], frames.iter().any(|frame| frame.machinery)) {
+        ([], _) | (["C"], true) => "the allocator or the runtime".to_owned(),
+        (names, true) => format!("{}{more} and the runtime", names.join(", ")),
+        (names, false) => names.join(", ") + more,
+    };
+    let number = count(frames.len() as u64, "frame");
+    (!frames.is_empty()).then(|| dim(format!("... {number} of {of}")))
+}
+
+/// Whose function it is: the crate, or C.
+fn library(frame: &Frame) -> &str {
+    let path = frame.function.trim_start_matches(['<', '&', '[', '(']);
+    let path = path.strip_prefix("dyn ").unwrap_or(path);
+    path.split_once("::").map_or("C", |(name, _)| name)
 }
 
 fn dim(text: String) -> Line {
@@ -231,6 +283,7 @@ mod tests {
             line: 7,
             inlined: false,
             machinery,
+            library: false,
         }
     }
 
@@ -295,9 +348,51 @@ mod tests {
             ["... 2 more frames"]
         );
         assert_eq!(lines(&stack, None, 9, true).len(), 5);
+        assert_eq!(label(&stack, false), "serve at tokio-1.48.0/src/task.rs:7");
+    }
+
+    fn of_library(function: &str) -> Frame {
+        Frame {
+            library: true,
+            ..frame(function, false)
+        }
+    }
+
+    /// A spawned task's own frame was the fifteenth.
+    #[test]
+    fn where_few_frames_are_shown_they_are_the_programs() {
+        let stack = [
+            frame("alloc::alloc", true),
+            of_library("tokio::task::Cell::new"),
+            frame("shop::cart::Cart::serve::{closure}", false),
+            of_library("<hyper::Server as tower::Service>::call"),
+            frame("std::panicking::try", true),
+            of_library("sqlite3_step"),
+            frame("shop::main", false),
+        ];
         assert_eq!(
-            label(&stack, false).to_string(),
-            "serve at tokio-1.48.0/src/task.rs:7"
+            texts(&lines(&stack, None, 4, false)),
+            [
+                "... 2 frames of tokio and the runtime",
+                "shop::cart::Cart::serve::{closure} at tokio-1.48.0/src/task.rs:7",
+                "... 3 frames of hyper, C and the runtime",
+                "shop::main at tokio-1.48.0/src/task.rs:7",
+            ]
         );
+        assert_eq!(lines(&stack, None, ALL, false).len(), 7, "one is folded");
+        assert!(label(&stack, false).starts_with("shop::cart::Cart::serve"));
+        assert_eq!(
+            short_label(&stack, false).to_string(),
+            "Cart::serve::{closure}:7"
+        );
+        // Where none is the program's, as in an idle thread of a runtime.
+        let idle = [stack[0].clone(), stack[1].clone(), stack[5].clone()];
+        assert_eq!(
+            texts(&lines(&idle, None, 4, false))[0],
+            "tokio::task::Cell::new at tokio-1.48.0/src/task.rs:7"
+        );
+        assert!(label(&idle, false).starts_with("tokio::task"));
+        assert_eq!(lines(&idle[..1], None, 4, false).len(), 1);
+        assert_eq!(label(&[], false), "no stack was taken");
     }
 }

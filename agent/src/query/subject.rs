@@ -200,7 +200,7 @@ impl<'f> Sieve<'f> {
         let stack = self.stacks.entry(site).or_insert_with(|| {
             let frames = frames(view, site);
             Rc::new(Stack {
-                label: label(&frames, false).to_string(),
+                label: label(&frames, false),
                 functions: frames.into_iter().map(|frame| frame.function).collect(),
             })
         });

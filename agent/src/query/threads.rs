@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::calls::call_name;
 use super::near::nearest;
 use super::pattern::glob_matches;
-use super::stack::{ALL, expand, label, lines, value};
+use super::stack::{ALL, expand, label, lines, telling, value};
 use super::{Argument, Command, Error, Example, Kind, Typed, View};
 use crate::heap::{Doing, Frame, Host, Thread};
 use crate::report::{Column, Line, Object, Report, Row, Value, count};
@@ -16,9 +16,9 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &["bt"],
     summary: "the call stacks of the frozen threads",
     help: "Every thread with its id, its name, what it was doing when it stopped (running, or the system call it was in) and \
-           its call stack, innermost frame first, inlined functions included; the frames of the runtime are folded unless \
-           --full is given. Threads with equal stacks are put together. With a thread's id, a name (also a glob) or the \
-           number of a row, those alone, with all their frames. What could not be stopped is named with why.",
+           its call stack, innermost frame first, inlined functions included: the program's own frames, with those of \
+           libraries and the runtime folded. Threads with equal stacks are put together. With a thread's id, a name (also a \
+           glob) or the number of a row, those alone, with the libraries' frames; with --full every frame. What could not be stopped is named with why.",
     arguments: &[Argument {
         name: "THREAD",
         kind: Kind::Thread,
@@ -221,11 +221,13 @@ fn below(thread: &Thread, frames: &[Frame], most: usize, full: bool) -> Vec<Line
     below
 }
 
-/// Where a thread began, if its stack is cut: the outermost Rust frame of the program's own tells one waiting thread
-/// from another. All begin in the same few functions of C.
+/// Where a thread began, if its stack is cut: the outermost Rust frame of the program's own, or else of its libraries,
+/// tells one waiting thread from another. All begin in the same few functions of C.
 fn begin(frames: &[Frame], most: usize) -> Option<Line> {
-    let own = frames.iter().filter(|frame| !frame.machinery);
-    let rust = own.skip(most).filter(|frame| frame.function.contains("::"));
+    let shown = frames.iter().filter(|frame| telling(frames, true)(frame));
+    let rust = shown
+        .skip(most)
+        .filter(|frame| frame.function.contains("::"));
     rust.last().map(|frame| Line {
         text: format!("began in {}", label(std::slice::from_ref(frame), false)),
         dim: false,

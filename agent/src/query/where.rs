@@ -81,7 +81,11 @@ fn of_site(view: &mut View<'_>, site: SiteId, full: bool) -> Report {
     let stack = frames(view, site);
     let row = Row {
         below: lines(&stack, view.site(site), ALL, full),
-        ..Row::new([label(&stack, full), id_value(site), value(&stack)])
+        ..Row::new([
+            Value::Text(label(&stack, full)),
+            id_value(site),
+            value(&stack),
+        ])
     };
     Report {
         command: COMMAND.name,

@@ -23,5 +23,8 @@ fn declared_at(debug: &Debug, die: Die) -> Option<String> {
     let entry = debug.entry(die)?;
     let file = file_number(entry.attr_value(dw::DW_AT_decl_file)?);
     let line = entry.attr_value(dw::DW_AT_decl_line)?.udata_value()?;
-    Some(format!("{}:{line}", debug.lines(die.unit)?.file(file)?))
+    Some(format!(
+        "{}:{line}",
+        debug.lines(die.unit)?.file(file)?.path
+    ))
 }

@@ -24,7 +24,9 @@ pub(super) fn frames(
         let (file, line) = places.get(number).cloned().flatten().unwrap_or_default();
         Frame {
             function: symbols::displayed(function).into(),
-            file,
+            // C has no paths, and what Rust programs have of it is libraries.
+            library: file.library || !function.path.contains("::"),
+            file: file.path,
             line,
             inlined: number != outermost,
             machinery: is_machinery(&function.path),
@@ -41,6 +43,7 @@ fn nameless(module: Option<&Module>, address: u64) -> Frame {
     };
     Frame {
         function: function.into(),
+        library: true,
         machinery: module.is_none_or(|module| is_runtime(file_name(&module.name))),
         ..Frame::default()
     }
@@ -66,6 +69,7 @@ const STARTS: &[&str] = &[
     "clone",
     "clone3",
     "__libc_start_main",
+    "__libc_start_main_impl",
     "__libc_start_call_main",
     "__clone",
     "__clone3",

@@ -10,6 +10,7 @@ use super::closures;
 use super::dwarf::Debug;
 use super::function::{Function, Functions};
 use super::infer::Merged;
+use super::lines::{File, Lines};
 use super::missing::{self, Missing};
 use super::object::{Object, ObjectError};
 use super::paths::is_within;
@@ -52,7 +53,7 @@ const STANDARD: &[&str] = &[
 ];
 
 /// A file and a line in it.
-pub(super) type Place = (Rc<str>, u32);
+pub(super) type Place = (File, u32);
 
 impl<'a> Image<'a> {
     /// Reads what the file of a module is made of, and finds its debug information where it is apart.
@@ -251,9 +252,9 @@ fn places(debug: &Debug, links: &[Link], address: u64) -> Vec<Option<Place>> {
         Some((lines?.file(file)?, line))
     });
     let own = lines.and_then(|lines| lines.at(address));
-    let mut places: Vec<_> = std::iter::once(own).chain(calls).collect();
-    places.truncate(links.len());
-    places
+    let unknown = || lines.map(Lines::unknown);
+    let places = std::iter::once(own).chain(calls).take(links.len());
+    places.map(|place| place.or_else(unknown)).collect()
 }
 
 /// Line tables alone name functions without their path.
@@ -265,7 +266,7 @@ fn is_bare(function: &Function) -> bool {
 fn in_module(function: &Rc<Function>, place: Option<&Place>) -> Rc<Function> {
     let module = place
         .filter(|_| is_bare(function))
-        .and_then(|(file, _)| module_of(file));
+        .and_then(|(file, _)| module_of(&file.path));
     let Some(module) = module else {
         return function.clone();
     };

@@ -139,8 +139,8 @@ fn top_leaves_columns_out_before_names() {
 fn list_is_the_largest_or_the_oldest() {
     let expected = "\
 #  address     size    age  type              ~  allocated in
-1   0x2200    256 B  5.0 s  Vec<u64>          ~  demo_server::in…src/index.rs:99
-2   0x1000    128 B   42 s  Arc<CacheEntity>     demo_server::ca…src/cache.rs:42
+1   0x2200    256 B  5.0 s  Vec<u64>          ~  index::grow:99
+2   0x1000    128 B   42 s  Arc<CacheEntity>     cache::insert:42
             1.1 KiB         total
 10 blocks not shown: a number after the pattern shows more
 ~ the type is likely, not sure; ? it is a guess

@@ -1,9 +1,10 @@
 //! The controlling terminal: who has it, how it is set, giving it away and taking it back.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use super::process;
@@ -89,14 +90,24 @@ impl Terminal {
 
     /// The keys that were typed by now; nothing where the terminal is not this process's to read.
     pub(crate) fn keys(&self) -> Vec<u8> {
-        if !self.is_ours() || !self.has_input() {
-            return Vec::new();
+        match self.is_ours() {
+            true => self.read_now().unwrap_or_default(),
+            false => Vec::new(),
         }
+    }
+
+    /// Reads what is there and waits for nothing: another reader, the program itself, may take a key at any moment. By a
+    /// description of its own, since not to wait is a property of that: the program's reads must go on waiting.
+    fn read_now(&self) -> io::Result<Vec<u8>> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        let mut anew = options.open(format!("/proc/thread-self/fd/{}", self.fd()))?;
         let mut keys = vec![0u8; 64];
-        // SAFETY: at most as many bytes are written as the buffer holds.
-        let read = unsafe { libc::read(self.fd(), keys.as_mut_ptr().cast(), keys.len()) };
-        keys.truncate(usize::try_from(read).unwrap_or(0));
-        keys
+        let read = anew.read(&mut keys)?;
+        keys.truncate(read);
+        Ok(keys)
     }
 
     /// The open file, for reading keys and writing text.
@@ -192,5 +203,47 @@ pub(crate) fn is_pipe(descriptor: RawFd) -> bool {
     unsafe {
         libc::fstat(descriptor, stat.as_mut_ptr()) == 0
             && stat.assume_init().st_mode & libc::S_IFMT == libc::S_IFIFO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::FromRawFd;
+
+    /// A terminal of the test's own, with the side at which its keys are typed.
+    fn terminal() -> (File, Terminal) {
+        // SAFETY: makes a descriptor that is this test's own, and asks for the name of its other side.
+        unsafe {
+            let keys = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY);
+            assert!(keys >= 0 && libc::grantpt(keys) == 0 && libc::unlockpt(keys) == 0);
+            let mut name = [0; 64];
+            assert_eq!(libc::ptsname_r(keys, name.as_mut_ptr(), name.len()), 0);
+            let file = libc::open(name.as_ptr(), libc::O_RDWR | libc::O_NOCTTY);
+            assert!(file >= 0);
+            let file = File::from_raw_fd(file);
+            (File::from_raw_fd(keys), Terminal { file })
+        }
+    }
+
+    /// The agent waited for ever for a key that the program had read before it.
+    #[test]
+    fn reading_what_was_typed_waits_for_nothing() {
+        use std::io::Write;
+        let (mut keys, terminal) = terminal();
+        let settings = terminal.settings().unwrap();
+        terminal.set(&settings.for_keys());
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let nothing = terminal.read_now().map_err(|error| error.kind());
+            tell.send(nothing).unwrap();
+            keys.write_all(b"\x03").unwrap();
+            let read = std::iter::repeat_with(|| terminal.read_now());
+            let key = read.flatten().find(|read| !read.is_empty());
+            tell.send(Ok(key.unwrap())).unwrap();
+        });
+        let answer = || told.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(answer(), Err(io::ErrorKind::WouldBlock));
+        assert_eq!(answer(), Ok(vec![3]));
     }
 }

@@ -1,13 +1,17 @@
 //! Programs with handlers of their own, programs that fork, options from outside: who gets SIGQUIT, and who goes on.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::process::{Held, state, thread_named};
 use crate::prompt::{PROMPT, QUIT};
 use crate::pty::{Launch, Program, Setting, died_of};
 use crate::screen::eventually;
@@ -204,6 +208,94 @@ fn off_leaves_nothing_behind() {
     }
 }
 
+/// A program that can never be looked at went on paying for it.
+#[test]
+fn nothing_is_recorded_where_nothing_will_ever_look() {
+    let programs = env!("CARGO_BIN_EXE_programs");
+    let plain = || Launch::program(["tracked", "plain"]);
+    let ignored = Launch::of(Path::new("env")).with(["--ignore-signal=QUIT", programs]);
+    let few = "ulimit -v 100000; exec \"$0\" tracked plain";
+    for (launch, says, is_recorded) in [
+        (plain(), "active: true", true),
+        (
+            plain().set("SIGHEAP", "signal=none"),
+            "nothing is recorded any more",
+            false,
+        ),
+        (
+            Launch::program(["tracked", "handler-before"]),
+            "nothing is recorded any more",
+            false,
+        ),
+        (
+            Launch::of(Path::new("sh")).with(["-c", few, programs]),
+            "no addresses are left for its memory (ulimit -v); nothing is recorded any more",
+            false,
+        ),
+        // Attaching may come later than the allocations of interest.
+        (
+            ignored.with(["tracked", "plain"]),
+            "allocations are recorded all the same",
+            true,
+        ),
+    ] {
+        let program = launch.start();
+        program.expect_after(0, says);
+        program.expect_after(0, &format!("recorded: {is_recorded}"));
+        program.lives();
+    }
+}
+
+/// The second press counted for the report that was still being written, which told of the moment of the first.
+#[test]
+fn a_key_pressed_while_a_report_is_written_gets_one_of_its_own() {
+    let mut program = Launch::program(["plain"])
+        .in_setting(Setting::NoTerminal)
+        .into_a_full_pipe()
+        .start();
+    eventually("the agent", || program.catches(Signal::SIGQUIT as i32));
+    program.signal(Signal::SIGQUIT);
+    eventually("a look that cannot write", || program.is_looked_at());
+    // Longer than the key's own repetition.
+    thread::sleep(Duration::from_millis(300));
+    program.signal(Signal::SIGQUIT);
+    eventually("the handler", || {
+        !program.is_pending(Signal::SIGQUIT as i32)
+    });
+    assert!(
+        program.is_looked_at(),
+        "the first report waits for a reader"
+    );
+    program.read_on();
+    let head = "sigheap: SIGQUIT; the program has no terminal";
+    let first = program.expect_after(0, head);
+    program.expect_after(first, head);
+}
+
+/// Nobody was woken by the second of two signals that follow each other at once, and the program's handler never heard of it.
+#[test]
+fn a_signal_to_the_agents_thread_that_is_no_press_reaches_the_programs_handler() {
+    let mut program = Launch::program(["handler-owed"])
+        .in_setting(Setting::NoTerminal)
+        .start();
+    program.expect_after(0, "active: true");
+    program.expect_after(0, "the look is over");
+    let mut input = program.input.take().expect("a pipe");
+    for _ in 0..3 {
+        let from = program.written();
+        input.write_all(b"\n").expect("it reads");
+        program.expect_after(from, "a handler ran for the agent's thread");
+    }
+}
+
+/// It waited for the lock of a thread that it does not have.
+#[test]
+fn a_forked_child_adds_no_command_and_waits_for_nobody() {
+    let program = Launch::program(["fork-registry"]).start();
+    program.expect_after(0, "the child added a command");
+    program.expect_after(0, "child left with 0");
+}
+
 /// What was broken into lines, in one.
 fn in_a_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -330,6 +422,31 @@ fn the_first_process_of_a_container_can_be_left_in_every_way() {
         let killed = died_of(status, Signal::SIGILL) && line == "abort\r";
         assert!(killed || status.code() == Some(code), "{line}: {status:?}");
     }
+}
+
+#[test]
+fn three_presses_that_nobody_answers_end_the_first_process_of_a_container() {
+    let Some(launch) = first_of_all() else {
+        eprintln!("not checked: no pid namespaces here");
+        return;
+    };
+    let program = launch.start();
+    program.lives();
+    let inner = program.look();
+    let agent = Held::hold(thread_named(inner, "sigheap"));
+    program.press_slowly();
+    program.press_slowly();
+    program.expect_after(0, "once more ends the program");
+    program.press_slowly();
+    eventually("its death", || {
+        state(inner).is_none_or(|state| state == 'Z')
+    });
+    agent.let_go();
+    let status = program.ended();
+    // By the fault, or, where even that is dropped, by its own leave.
+    let killed = died_of(status, Signal::SIGILL);
+    let left = [Some(132), Some(131)].contains(&status.code());
+    assert!(killed || left, "{status:?}");
 }
 
 #[test]

@@ -2,17 +2,12 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::thread;
-use std::time::Duration;
 
-use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::Pid;
 
-use crate::process::state;
+use crate::process::{Held, state};
 use crate::prompt::{COMMITTED, END, INTERRUPT, QUIT, SUSPEND};
-use crate::pty::{Launch, Program, died_of};
+use crate::pty::{Launch, died_of};
 use crate::screen::eventually;
 
 #[test]
@@ -78,10 +73,10 @@ fn three_presses_that_nobody_answers_kill() {
     server.is_serving();
     // The agent answers within milliseconds, so it has to be held: a tracer can stop one thread alone.
     let agent = Held::hold(server.thread_named("sigheap"));
-    press_slowly(&server);
-    press_slowly(&server);
+    server.press_slowly();
+    server.press_slowly();
     server.expect_after(0, "once more ends the program");
-    press_slowly(&server);
+    server.press_slowly();
     agent.let_go();
     let status = server.ended();
     assert!(died_of(status, Signal::SIGQUIT), "{status:?}");
@@ -92,21 +87,13 @@ fn presses_answered_late_open_the_prompt() {
     let server = Launch::demo().start();
     let before = server.is_serving();
     let agent = Held::hold(server.thread_named("sigheap"));
-    press_slowly(&server);
-    press_slowly(&server);
+    server.press_slowly();
+    server.press_slowly();
     let hint = server.expect_after(0, "once more ends the program");
     agent.let_go();
     server.prompted(hint);
     server.resume("c\r");
     before.is_as_before(&server);
-}
-
-/// Presses Ctrl-\ and waits until the handler has run. Presses within the key's own repetition count as one, so there
-/// has to be time between them: nothing can be waited for instead.
-fn press_slowly(server: &Program) {
-    thread::sleep(Duration::from_millis(300));
-    server.send(QUIT);
-    eventually("the handler", || !server.is_pending(Signal::SIGQUIT as i32));
 }
 
 #[test]
@@ -223,23 +210,4 @@ fn presses_in_the_middle_of_a_command_reach_the_look_alone() {
     server.send("top 3\r");
     server.send(QUIT);
     before.comes_back(&server);
-}
-
-/// A thread held by a tracer: it alone stands still.
-struct Held(Pid);
-
-impl Held {
-    fn hold(thread: Pid) -> Self {
-        ptrace::seize(thread, ptrace::Options::empty()).expect("a child's thread can be traced");
-        ptrace::interrupt(thread).expect("it is traced");
-        waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
-        Held(thread)
-    }
-
-    fn let_go(self) {
-        // It is gone already when the program has died; its zombie must not outlive this.
-        if ptrace::detach(self.0, None).is_err() {
-            let _ = waitpid(self.0, Some(WaitPidFlag::__WALL));
-        }
-    }
 }

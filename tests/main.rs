@@ -10,6 +10,7 @@
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`apart`]: debug information in a file apart.
+//! - [`limits`]: little memory, few addresses, a strange home.
 //! - [`streams`]: other standard streams, no terminal, other builds.
 //! - [`rules`]: who imports whom, what may stand where, and what the documents promise.
 
@@ -22,6 +23,7 @@ mod jobs;
 mod lasting;
 mod leaks;
 mod leave;
+mod limits;
 mod modes;
 mod own_commands;
 mod process;

@@ -239,3 +239,54 @@ fn a_panic_that_panics_again_when_dropped_is_told() {
         assert!(answer.contains("`burst` panicked: it did not"), "{answer}");
     }
 }
+
+/// It ran when nobody waited any more, as soon as the logger let go of the thread that starts commands.
+#[test]
+fn a_command_that_was_given_up_before_it_began_never_runs() {
+    let program = Launch::program(["commands-held"]).start();
+    program.expect_after(0, "active: true");
+    program.press_ctrl_backslash();
+    program.send("c\r");
+    // The news of that look is what cannot be logged.
+    program.expect_after(program.written(), "alive ");
+    program.press_ctrl_backslash();
+    for _ in 0..2 {
+        let from = program.written();
+        program.send("late\r");
+        program.expect_after(from, "Ctrl-C ends the wait");
+        program.send(INTERRUPT);
+        let answer = program.prompted(from);
+        assert!(answer.contains("`late` was not called"), "{answer}");
+        assert!(answer.contains("it will not run"), "{answer}");
+    }
+    program.send("c\r");
+    let from = program.expect_after(program.written(), "alive ");
+    fs::write(program.folder().join("let-go"), "").expect("its folder");
+    program.expect_after(from, "the look is over");
+    program.press_ctrl_backslash();
+    let answer = program.command("late");
+    assert!(answer.contains("call 1"), "{answer}");
+}
+
+/// They went on while all others stood still.
+#[test]
+fn threads_of_a_command_can_be_stopped_whatever_the_main_thread_blocks() {
+    const STOP: u64 = 1 << (40 - 1);
+    let program = Launch::program(["commands-deaf"]).start();
+    program.expect_after(0, "active: true");
+    program.press_ctrl_backslash();
+    let answer = program.command("masks");
+    let masks: Vec<u64> = answer
+        .split_once("masks ")
+        .and_then(|(_, masks)| masks.split_once(" ."))
+        .map(|(masks, _)| masks.split(' ').collect::<Vec<_>>())
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|mask| u64::from_str_radix(mask, 16).ok())
+        .collect();
+    let [its, spawned] = masks[..] else {
+        panic!("two masks: {answer}");
+    };
+    assert_eq!(its, spawned, "{answer}");
+    assert!(its & STOP == 0 && its.count_ones() > 50, "{answer}");
+}

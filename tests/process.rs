@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::pty::Program;
@@ -16,6 +18,11 @@ impl Program {
             [look] => look,
             ref children => panic!("one look, not {children:?}"),
         }
+    }
+
+    /// Whether there is a look.
+    pub(crate) fn is_looked_at(&self) -> bool {
+        !self.children().is_empty()
     }
 
     /// Waits until nothing is left of the look, not even a zombie.
@@ -37,13 +44,7 @@ impl Program {
     /// The thread whose name begins so.
     #[track_caller]
     pub(crate) fn thread_named(&self, name: &str) -> Pid {
-        let tasks = format!("/proc/{}/task", self.pid);
-        let is_named = |thread: &Pid| {
-            fs::read_to_string(format!("{tasks}/{thread}/comm"))
-                .is_ok_and(|comm| comm.starts_with(name))
-        };
-        let found = numbers(Path::new(&tasks)).into_iter().find(is_named);
-        found.unwrap_or_else(|| panic!("no thread is called {name}"))
+        thread_named(self.pid, name)
     }
 
     /// Whether this signal waits to be delivered to the process.
@@ -55,6 +56,18 @@ impl Program {
             .unwrap_or(0);
         mask & 1 << (signal - 1) != 0
     }
+}
+
+/// The thread of a process whose name begins so.
+#[track_caller]
+pub(crate) fn thread_named(pid: Pid, name: &str) -> Pid {
+    let tasks = format!("/proc/{pid}/task");
+    let is_named = |thread: &Pid| {
+        fs::read_to_string(format!("{tasks}/{thread}/comm"))
+            .is_ok_and(|comm| comm.starts_with(name))
+    };
+    let found = numbers(Path::new(&tasks)).into_iter().find(is_named);
+    found.unwrap_or_else(|| panic!("no thread is called {name}"))
 }
 
 /// The state of a process, as one letter: `S`leeping, s`T`opped, …
@@ -74,4 +87,26 @@ fn numbers(folder: &Path) -> Vec<Pid> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.map(Pid::from_raw).collect()
+}
+
+/// A thread held by a tracer: it alone stands still.
+pub(crate) struct Held(Pid);
+
+impl Held {
+    /// Holds it. The thread that calls this is the tracer.
+    #[track_caller]
+    pub(crate) fn hold(thread: Pid) -> Self {
+        ptrace::seize(thread, ptrace::Options::empty()).expect("a child's thread can be traced");
+        ptrace::interrupt(thread).expect("it is traced");
+        waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
+        Held(thread)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn let_go(self) {
+        // It is gone already when the program has died; its zombie must not outlive this.
+        if ptrace::detach(self.0, None).is_err() {
+            let _ = waitpid(self.0, Some(WaitPidFlag::__WALL));
+        }
+    }
 }

@@ -1,10 +1,14 @@
 //! The conversation at the prompt, as a person has it: a key opens it, commands are typed, answers read.
 
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, Termios};
 use serde_json::Value;
 
 use crate::pty::Program;
-use crate::screen::Seen;
+use crate::screen::{Seen, eventually};
 
 /// The prompt.
 pub(crate) const PROMPT: &str = "(sigheap) ";
@@ -30,6 +34,15 @@ impl Program {
         // The terminal echoes the key; no line ends with it.
         let echoed = self.expect_after(from, "^\\");
         self.answered(echoed)
+    }
+
+    /// Presses Ctrl-\ and waits until the handler has run. Presses within the key's own repetition count as one, so there
+    /// has to be time between them: nothing can be waited for instead.
+    #[track_caller]
+    pub(crate) fn press_slowly(&self) {
+        thread::sleep(Duration::from_millis(300));
+        self.send(QUIT);
+        eventually("the handler", || !self.is_pending(Signal::SIGQUIT as i32));
     }
 
     /// Types a command and returns its answer.

@@ -2,17 +2,17 @@
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::{env, fs, io, thread};
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{Termios, tcgetattr};
@@ -50,6 +50,7 @@ pub(crate) struct Launch {
     arguments: Vec<OsString>,
     setting: Setting,
     cores: &'static str,
+    is_pipe_full: bool,
     variables: Vec<(&'static str, &'static str)>,
 }
 
@@ -66,6 +67,7 @@ impl Launch {
             arguments: Vec::new(),
             setting: Setting::Terminal,
             cores: "0",
+            is_pipe_full: false,
             variables: Vec::new(),
         }
     }
@@ -100,6 +102,14 @@ impl Launch {
         }
     }
 
+    /// Without a terminal: into a pipe that holds no more than a page, and is full until [`Program::read_on`].
+    pub(crate) fn into_a_full_pipe(self) -> Self {
+        Launch {
+            is_pipe_full: true,
+            ..self
+        }
+    }
+
     /// Starts it.
     pub(crate) fn start(self) -> Program {
         let turn = Turn::take();
@@ -112,7 +122,16 @@ impl Launch {
                 let output = pair.master.try_clone().expect("a second handle");
                 (Some(pair.master), output, Some(pair.slave))
             }
-            None => (None, piped(&mut command).expect("a pipe"), None),
+            None => {
+                let output = piped(&mut command, self.is_pipe_full).expect("a pipe");
+                (None, output, None)
+            }
+        };
+        let (read_on, reads) = mpsc::channel();
+        let read_on = self.is_pipe_full.then_some(read_on);
+        let output = Later {
+            output,
+            reads: Some(reads),
         };
         let mut child = command.spawn().expect("the program");
         Program {
@@ -121,6 +140,7 @@ impl Launch {
             terminal: master,
             watch: reap(child, Watch::of(output, held)),
             folder,
+            read_on,
             _turn: turn,
         }
     }
@@ -170,10 +190,17 @@ pub(crate) struct Program {
     pub(crate) watch: Watch,
     terminal: Option<File>,
     folder: Folder,
+    /// While it is there, nobody reads what the program writes.
+    read_on: Option<mpsc::Sender<()>>,
     _turn: Turn,
 }
 
 impl Program {
+    /// Reads what it writes, from now on.
+    pub(crate) fn read_on(&mut self) {
+        self.read_on = None;
+    }
+
     /// Types at its terminal.
     #[track_caller]
     pub(crate) fn send(&self, keys: &str) {
@@ -278,9 +305,30 @@ impl Pair {
     }
 }
 
+/// What is read once somebody has dropped the sender.
+struct Later {
+    output: File,
+    reads: Option<mpsc::Receiver<()>>,
+}
+
+impl Read for Later {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Some(reads) = self.reads.take() {
+            // Nothing is ever sent.
+            let _ = reads.recv();
+        }
+        self.output.read(into)
+    }
+}
+
 /// Makes one pipe of standard output and error; its reading end.
-fn piped(command: &mut Command) -> io::Result<File> {
-    let (output, input) = io::pipe()?;
+fn piped(command: &mut Command, is_full: bool) -> io::Result<File> {
+    const PAGE: usize = 4096;
+    let (output, mut input) = io::pipe()?;
+    if is_full {
+        fcntl(&input, FcntlArg::F_SETPIPE_SZ(PAGE as i32))?;
+        input.write_all(&[b'.'; PAGE])?;
+    }
     command.stdout(input.try_clone()?).stderr(input);
     Ok(File::from(OwnedFd::from(output)))
 }

@@ -20,11 +20,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::capture::Frozen;
-use crate::heap::{Answered, Before, Call, Gap, Settings};
+use crate::heap::{Answered, Before, Call, Gap, Malloc, Settings};
 use crate::os::clone::{self, Child, Side};
 use crate::os::look::Channel;
 use crate::os::shared::Shared;
-use crate::os::{process, quit, signals};
+use crate::os::{files, process, quit, signals};
 use crate::pause::Pause;
 use crate::track::{self, arena};
 
@@ -113,14 +113,19 @@ struct Earlier {
 
 /// One look. The program runs again when it returns.
 fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Done, Failure> {
-    let malloc = track::is_over_system().then(process::allocator).flatten();
     let _arena = arena::enter();
-    let prompt = place.prompt(looks.history.as_deref());
+    let malloc = what_malloc_says(&mut looks.errands);
+    let history = match place.has_terminal() {
+        true => looks.usable_history(),
+        false => None,
+    };
+    let prompt = place.prompt(history.as_deref());
     let channel = Channel::open().map_err(Failure::Channel)?;
     let commands = commands::declared();
     let mut hints = notices::all();
     hints.extend(place.hints());
-    looks.blocked = quit::mask_of_the_main_thread();
+    // All that is known of one that cannot be stopped.
+    let blocked = process::mask_of_the_main_thread();
     looks.number += 1;
     looks.clock.begin_tick();
     let pause = Pause::begin(looks.number, STOP_DEADLINE).map_err(Failure::Stop)?;
@@ -128,6 +133,8 @@ fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Do
         return Err(Failure::TerminalLost);
     }
     let stopped = looks.clock.stop();
+    let blocked = pause.mask_of(process::pid()).or(blocked);
+    looks.blocked = blocked.map(quit::without_ours);
     let mut frozen = Frozen {
         pid: process::pid(),
         taken: SystemTime::now(),
@@ -163,6 +170,16 @@ fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Do
             }
             Ok(see_through(looks, place, child, &channel, still))
         }
+    }
+}
+
+/// What C's allocator says of itself, or why it does not. Its locks may be held for good.
+fn what_malloc_says(errands: &mut Errands) -> Result<Malloc, &'static str> {
+    const FOREIGN: &str = "only glibc's says so; what another keeps is among the unexplained";
+    const LATE: &str = "it did not answer in time: a thread holds its lock, or the program's logger holds up who asks";
+    match track::is_over_system() {
+        true => errands.ask(process::allocator).ok_or(LATE)?.ok_or(FOREIGN),
+        false => Err(FOREIGN),
     }
 }
 
@@ -243,6 +260,16 @@ fn news(result: Result<Ending, Failure>, took: Duration) -> Errand {
 }
 
 impl Looks {
+    /// Where lines typed are kept, if that can be had without waiting.
+    fn usable_history(&mut self) -> Option<PathBuf> {
+        let history = self.history.clone()?;
+        let asked = history.clone();
+        let is_fit = self
+            .errands
+            .ask(move || files::is_fit_for_a_history(&asked));
+        (is_fit == Some(true)).then_some(history)
+    }
+
     /// Says once that another handler has come after ours. It is the program's right: nothing is done about it.
     fn watch_the_handler(&mut self) {
         if !self.replaced && quit::is_replaced() {

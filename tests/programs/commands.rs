@@ -1,7 +1,10 @@
 //! A program with commands of its own, good and bad.
 
-use std::env;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+use std::{env, thread};
 
 use crate::{go_on, raw, say_whether_active};
 
@@ -15,7 +18,7 @@ pub(crate) fn busy() {
         burst();
     });
     for thread in 0..8 {
-        std::thread::spawn(move || raw::allocate_for_ever(thread));
+        thread::spawn(move || raw::allocate_for_ever(thread));
     }
     say_whether_active(agent);
     go_on();
@@ -31,6 +34,44 @@ impl Drop for Bomb {
     fn drop(&mut self) {
         panic!("the payload bursts, too");
     }
+}
+
+/// Nobody can log until there is a file `let-go`.
+pub(crate) fn held() {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let agent = sigheap::install();
+    agent.command("late", "counts its calls", |_, out| {
+        writeln!(out, "call {}", CALLS.fetch_add(1, Ordering::SeqCst) + 1)
+    });
+    let held = crate::LOG.lock();
+    say_whether_active(agent);
+    while !Path::new("let-go").exists() {
+        println!("alive ");
+        thread::sleep(Duration::from_millis(100));
+    }
+    drop(held);
+    go_on();
+}
+
+/// The main thread blocks every signal, as that of a server which waits for them elsewhere.
+pub(crate) fn deaf() {
+    let agent = sigheap::install();
+    raw::block_all();
+    agent.command(
+        "masks",
+        "what it blocks and what its threads do",
+        |_, out| {
+            let mask = || {
+                let status = std::fs::read_to_string("/proc/thread-self/status")?;
+                let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+                Ok::<_, std::io::Error>(blocked.unwrap_or_default().trim().to_owned())
+            };
+            let spawned = thread::spawn(mask).join().expect("it does not panic")?;
+            writeln!(out, "masks {} {spawned} .", mask()?)
+        },
+    );
+    say_whether_active(agent);
+    go_on();
 }
 
 static VISITORS: Mutex<Vec<String>> = Mutex::new(Vec::new());

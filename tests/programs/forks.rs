@@ -3,7 +3,7 @@
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{go_on, raw, say_whether_active};
+use crate::{go_on, raw, say_whether_active, switch};
 
 /// A child that goes on like its parent; `how` says whether SIGQUIT had a handler before.
 pub(crate) fn child(how: &str) {
@@ -31,6 +31,22 @@ pub(crate) fn worker() {
                 println!("the worker heard SIGQUIT");
             }
         });
+    }));
+}
+
+/// A child of a program in which a thread adds a command at the moment of the fork, and has the list of them locked.
+pub(crate) fn registry() {
+    let agent = sigheap::install();
+    say_whether_active(agent);
+    // It waits for the room of the list itself, which the first to come to it allocates.
+    std::thread::spawn(move || {
+        switch::hold_up_a_list();
+        agent.command("first", "", |_, _| {});
+    });
+    switch::wait_until_held_up();
+    watch(raw::fork(|| {
+        agent.command("second", "", |_, _| {});
+        println!("the child added a command");
     }));
 }
 

@@ -1,5 +1,9 @@
 //! Programs with handlers for SIGQUIT of their own, before the agent's and after it.
 
+use std::thread;
+use std::time::Duration;
+
+use sigheap::internals;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -14,6 +18,39 @@ pub(crate) fn before(how: &str) {
         _ => builder.install(),
     });
     go_on();
+}
+
+/// Whether what is allocated after install is recorded; `how` says whether SIGQUIT had a handler before.
+pub(crate) fn tracked(how: &str) {
+    if how == "handler-before" {
+        raw::handle_quit("the earlier handler ran\n");
+    }
+    say_whether_active(sigheap::install());
+    let block = std::hint::black_box(Box::new([7u64; 5]));
+    let address = internals::Address(std::ptr::from_ref(&*block) as u64);
+    println!("recorded: {}", internals::block_at(address).is_some());
+    go_on();
+}
+
+/// A handler that is chained. The main thread gets the signal all the time: but for the first they follow each other too fast
+/// to count as presses. For each line of standard input the agent's own thread gets one, which so counts as none either.
+pub(crate) fn owed() {
+    raw::handle_quit_elsewhere("a handler ran for the agent's thread\n");
+    say_whether_active(sigheap::builder().chain().install());
+    // It gives itself its name.
+    let mut agents = std::iter::repeat_with(|| raw::thread_named("sigheap"));
+    let agent = agents.find_map(|agent| agent).expect("it comes");
+    let main = std::process::id();
+    thread::spawn(move || {
+        loop {
+            raw::signal_thread(main, libc::SIGQUIT);
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    for _ in std::io::stdin().lines() {
+        raw::signal_thread(agent, libc::SIGQUIT);
+        println!("sent");
+    }
 }
 
 /// A handler that takes the place of the agent's.
@@ -41,7 +78,7 @@ fn quits() -> Signal {
 }
 
 async fn tell(mut quits: Signal) {
-    std::thread::spawn(|| go_on());
+    thread::spawn(|| go_on());
     loop {
         quits.recv().await;
         println!("tokio heard SIGQUIT");

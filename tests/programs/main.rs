@@ -17,15 +17,22 @@ mod marks;
 mod raw;
 mod switch;
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 #[global_allocator]
 static HEAP: switch::Switch = switch::Switch::new();
 
+/// Whoever holds it holds up whoever logs.
+static LOG: Mutex<()> = Mutex::new(());
+
 fn main() {
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| {
+            drop(LOG.lock());
+            std::io::stderr()
+        })
         .with_ansi(false)
         .init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,8 +47,14 @@ fn main() {
         ["tokio-after"] => handlers::tokio_after(),
         ["fork", how] => forks::child(how),
         ["fork-worker"] => forks::worker(),
+        ["many"] => many(),
         ["commands"] => commands::commands(),
         ["commands-busy"] => commands::busy(),
+        ["commands-held"] => commands::held(),
+        ["commands-deaf"] => commands::deaf(),
+        ["tracked", how] => handlers::tracked(how),
+        ["handler-owed"] => handlers::owed(),
+        ["fork-registry"] => forks::registry(),
         ["marks"] => marks::phases(),
         ["marks-off"] => marks::without_agent(),
         ref other => panic!("there is no such program: {other:?}"),
@@ -61,6 +74,17 @@ fn twice() {
         say_whether_active(agent.join().expect("it installs"));
     }
     say_whether_active(sigheap::builder().chain().install());
+    go_on();
+}
+
+/// More blocks than can be looked at in little memory.
+fn many() {
+    let agent = sigheap::install();
+    say_whether_active(agent);
+    let blocks: Vec<Box<u64>> = (0..1_000_000).map(Box::new).collect();
+    println!("a mark: {:?}", agent.mark("many"));
+    println!("{} blocks", blocks.len());
+    std::mem::forget(blocks);
     go_on();
 }
 

@@ -36,6 +36,43 @@ extern "C" fn on_quit(signal: i32, info: *mut libc::siginfo_t, context: *mut c_v
     }
 }
 
+/// Puts a handler in place that writes this line on every thread but the main one, where it does nothing.
+pub(crate) fn handle_quit_elsewhere(line: &'static str) {
+    LINE.set(line).expect("one handler a program");
+    // SAFETY: the action is plain data; the handler calls functions that may be called in one alone.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_quit_elsewhere as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        libc::sigaction(libc::SIGQUIT, &raw const action, std::ptr::null_mut());
+    }
+}
+
+extern "C" fn on_quit_elsewhere(_: i32) {
+    // SAFETY: asks for two numbers, and writes a static text.
+    unsafe {
+        if let (Some(line), true) = (LINE.get(), libc::gettid() != libc::getpid()) {
+            libc::write(1, line.as_ptr().cast(), line.len());
+        }
+    }
+}
+
+/// The thread of this process with this name.
+pub(crate) fn thread_named(name: &str) -> Option<u32> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let of = |task: std::fs::DirEntry| {
+        let comm = std::fs::read_to_string(task.path().join("comm")).ok()?;
+        (comm.trim() == name).then(|| task.file_name().to_str()?.parse().ok())?
+    };
+    tasks.flatten().find_map(of)
+}
+
+/// Sends a signal to one thread of this process.
+pub(crate) fn signal_thread(thread: u32, signal: i32) {
+    // SAFETY: sends a signal by number.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) };
+}
+
 /// Forks. In the child `child` runs and the process then ends.
 pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
     // SAFETY: glibc lets a forked child allocate, and that is all these children need.
@@ -77,6 +114,16 @@ pub(crate) fn block(signal: i32) {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, signal);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+}
+
+/// Blocks every signal on this thread.
+pub(crate) fn block_all() {
+    // SAFETY: the set is initialised before it is used.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut set);
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
     }
 }

@@ -193,12 +193,12 @@ nonsense
         use object::ObjectSymbol;
         let mappings = parse(&std::fs::read_to_string("/proc/self/maps").unwrap());
         let program = std::env::current_exe().unwrap();
-        let (modules, _) = modules(&mappings, &program, &crate::os::files::Mapped);
+        let files = crate::os::files::Mapped::default();
+        let (modules, _) = modules(&mappings, &program, &files);
         let here = super::parse as *const () as u64;
         let module = modules.iter().find(|module| module.contains(here)).unwrap();
         assert_eq!(module.path, Path::new("/proc/self/exe"));
-        let object =
-            object::File::parse(crate::os::files::Mapped.open(&module.path).unwrap()).unwrap();
+        let object = object::File::parse(files.open(&module.path).unwrap()).unwrap();
         let symbol = object
             .symbols()
             .find(|symbol| symbol.address() == module.to_file(here));

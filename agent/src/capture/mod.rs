@@ -35,8 +35,8 @@ pub(crate) struct Frozen {
     pub(crate) registers: Vec<(u32, Registers)>,
     /// When each tick of the clock began.
     pub(crate) births: Vec<u64>,
-    /// What the allocator says of itself, if it could be asked.
-    pub(crate) malloc: Option<Malloc>,
+    /// What the allocator says of itself, or why it does not.
+    pub(crate) malloc: Result<Malloc, &'static str>,
     /// Where the memory was at the look before.
     pub(crate) before: Option<Before>,
     /// What the agent lacks.
@@ -64,13 +64,14 @@ pub(crate) fn heap(
         &own_mappings(),
     ));
     let stacks: Vec<u64> = frozen.registers.iter().map(|(_, at)| at.sp).collect();
-    gaps.extend(what_is_free(frozen.malloc));
+    let untold = frozen.malloc.err();
+    gaps.extend(untold.map(|why| Gap::new("how much memory the allocator keeps free", why)));
     let memory = memory(
         &mappings,
         &stacks,
         &blocks,
         tracking.unknown_bytes,
-        frozen.malloc,
+        frozen.malloc.ok(),
     );
     Snapshot {
         program: name(&program),
@@ -184,14 +185,6 @@ fn tracking(blocks: &mut [Block], taken_ns: u64) -> Tracking {
 /// such block, freed, counts for one without a record too many.
 fn all_have_records(stats: &track::Stats) -> bool {
     stats.unknown_blocks == 0 && stats.crowded == 0
-}
-
-fn what_is_free(malloc: Option<Malloc>) -> Option<Gap> {
-    let gap = Gap::new(
-        "how much memory the allocator keeps free",
-        "only glibc's says so; what another keeps is among the unexplained",
-    );
-    malloc.is_none().then_some(gap)
 }
 
 fn threads_that_run(threads: &[Thread]) -> impl Iterator<Item = Gap> {

@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -53,6 +54,25 @@ fn stop_timer() {
             ptr::null::<u8>(),
         )
     };
+}
+
+/// Has an abort for want of memory end the copy with this code: a signal would not say why. `ran_out` says whether there was
+/// a want.
+pub(crate) fn tell_want_of_memory(code: u8, ran_out: fn() -> bool) {
+    // Known before the handler is.
+    WANT.get_or_init(|| (code, ran_out));
+    set_handler(libc::SIGABRT, aborted as *const () as usize);
+}
+
+static WANT: OnceLock<(u8, fn() -> bool)> = OnceLock::new();
+
+/// Whoever aborts otherwise dies of it: `abort` raises the signal again, under its default action, when this returns.
+extern "C" fn aborted(_: i32) {
+    if let Some((code, ran_out)) = WANT.get()
+        && ran_out()
+    {
+        process::end(*code)
+    }
 }
 
 /// Waits to be ended: what this copy has seen is told, the program runs, and another copy will take over. Until then this
@@ -147,7 +167,7 @@ impl Drop for Channel {
 }
 
 /// Every handler is the program's, and would run its code: back to the defaults. What the terminal sends to a
-/// background process is ignored: the tick deals with it.
+/// background process is ignored until there is a [`tick`] to deal with it.
 fn reset_signals() {
     // The kernel's own action record, four words: handler, flags, restorer, mask. Zero is SIG_DFL. glibc's `sigaction`
     // refuses its two internal signals, so this goes around it.
@@ -205,7 +225,9 @@ fn take(terminal: &Terminal, settings: &Settings) {
     terminal.give_to(terminal::group());
     terminal.set(&settings.for_prompt());
     terminal.become_standard();
-    set_handler(libc::SIGALRM, tick as *const () as usize);
+    for signal in [libc::SIGALRM, libc::SIGTTIN, libc::SIGTTOU] {
+        set_handler(signal, tick as *const () as usize);
+    }
     // SAFETY: the kernel reads the timer; its layout is four words.
     unsafe {
         libc::syscall(
@@ -265,16 +287,17 @@ impl Kept {
 static TICK: [i64; 4] = [0, 100_000, 0, 100_000];
 static NO_TIMER: [i64; 4] = [0; 4];
 
-/// Ten times a second: while the prompt's group is not in the foreground (its job was stopped, the shell has the
+/// Ten times a second, and whenever the kernel refuses the terminal to a process in the background (it looks at who asks
+/// and who has it at one moment, as nobody else can; the call begins again when this returns): while the prompt's group is not in the foreground (its job was stopped, the shell has the
 /// terminal) it waits here instead of stealing the shell's keys. Comes back with the terminal set as it last was while it
 /// was the prompt's: what it is set to when this notices may be the shell's.
-extern "C" fn tick(_: i32) {
+extern "C" fn tick(signal: i32) {
     let terminal = RESTORE_FD.load(Ordering::SeqCst);
     // SAFETY: system calls on an open descriptor and plain records, `LATEST` as said there; errno is this thread's own
     // and is put back.
     unsafe {
         let errno = *libc::__errno_location();
-        if is_in_the_foreground(terminal) {
+        if signal == libc::SIGALRM && is_in_the_foreground(terminal) {
             let mut now = MaybeUninit::<libc::termios>::zeroed();
             let read = libc::tcgetattr(terminal, now.as_mut_ptr()) == 0;
             if read && is_in_the_foreground(terminal) {
@@ -314,6 +337,14 @@ extern "C" fn orphaned(_: i32) {
         let foreground = libc::tcgetpgrp(terminal);
         let is_ours = foreground < 0 || foreground == libc::getpgrp() || foreground == program;
         if terminal >= 0 && is_ours {
+            if foreground != program {
+                // Somebody else may have it a moment later. Then the kernel refuses what follows.
+                set_handler_with(libc::SIGTTOU, nothing as *const () as usize, 0);
+                process::mask(libc::SIG_UNBLOCK, &process::set_of(&[libc::SIGTTOU]));
+            } else {
+                // It was lent to the program, and nothing tells the program's group from one that took its number.
+                set_handler(libc::SIGTTOU, libc::SIG_IGN);
+            }
             process::write(terminal, b"\r\n[sigheap: the program has ended]\r\n");
             libc::tcsetattr(
                 terminal,
@@ -326,13 +357,22 @@ extern "C" fn orphaned(_: i32) {
     }
 }
 
+extern "C" fn nothing(_: i32) {}
+
 fn set_handler(signal: i32, handler: usize) {
+    set_handler_with(signal, handler, libc::SA_RESTART);
+}
+
+/// While one of the handlers runs, the tick of the clock waits: it would take settings for the prompt's that the other is
+/// about to change. The others may come in its middle.
+fn set_handler_with(signal: i32, handler: usize, flags: i32) {
     // SAFETY: the action is plain data, valid when zeroed; the handlers are async-signal-safe functions of this file,
     // or the two special values.
     unsafe {
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
         action.sa_sigaction = handler;
-        action.sa_flags = libc::SA_RESTART;
+        action.sa_flags = flags | libc::SA_NODEFER;
+        action.sa_mask = process::set_of(&[libc::SIGALRM]);
         libc::sigaction(signal, &raw const action, ptr::null_mut());
     }
 }

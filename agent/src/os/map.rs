@@ -78,7 +78,7 @@ pub(crate) unsafe fn open(start: u64, bytes: usize) -> bool {
 }
 
 /// How many bytes of addresses this process may have.
-fn address_limit() -> u64 {
+pub(super) fn address_limit() -> u64 {
     let mut limit = libc::rlimit {
         rlim_cur: libc::RLIM_INFINITY,
         rlim_max: libc::RLIM_INFINITY,

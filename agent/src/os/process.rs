@@ -107,7 +107,7 @@ impl Drop for Deaf {
     }
 }
 
-/// The signals that the program's main thread blocks, a bit each. Not while it is stopped: then it blocks all.
+/// The signals that the program's main thread blocks, a bit each. In the handler of the stop signal it blocks all.
 pub(crate) fn mask_of_the_main_thread() -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/self/task/{}/status", pid())).ok()?;
     let blocked = status

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::map::Errno;
-use super::{futex, process};
+use super::{futex, process, stop};
 
 /// What the signal did before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +69,12 @@ pub(crate) fn signal() -> i32 {
     SIGNAL.load(Ordering::SeqCst)
 }
 
-/// The signals that the program's main thread blocks, a bit each, without this one: the handler that woke the agent may
-/// not have returned yet.
-pub(crate) fn mask_of_the_main_thread() -> Option<u64> {
-    process::mask_of_the_main_thread().map(|mask| mask & !(1 << (signal() - 1)))
+/// These blocked signals, a bit each, without the two that are the agent's: the handler that woke it may not have returned
+/// yet, and whoever is given this mask must be one that can be stopped.
+pub(crate) fn without_ours(blocked: u64) -> u64 {
+    [signal(), stop::signal()]
+        .into_iter()
+        .fold(blocked, |mask, ours| mask & !(1 << (ours - 1)))
 }
 
 /// Whether the terminal sends it, to every program in its foreground.
@@ -279,6 +281,14 @@ fn action(signal: i32) -> libc::sigaction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A command's threads went on while the rest stood still, where the main thread blocked every signal.
+    #[test]
+    fn whoever_blocks_all_can_be_stopped() {
+        let mask = without_ours(u64::MAX);
+        assert_eq!(mask.count_zeros(), 2);
+        assert_eq!(mask >> (stop::signal() - 1) & 1, 0);
+    }
 
     /// It died of a press that was answered while its handler stood still.
     #[test]

@@ -8,6 +8,8 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::map;
+
 /// A mapping that survives the clone that wrote it.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -23,8 +25,14 @@ unsafe impl Send for Shared {}
 const HEAD: usize = 64;
 
 impl Shared {
-    /// Reserves room for contents of at most `half` bytes. Takes no memory until it is used.
-    pub(crate) fn new(half: usize) -> io::Result<Self> {
+    /// Reserves room for contents of at most `most` bytes, or of fewer where addresses are limited (`ulimit -v`): then they
+    /// are for the program, and this takes a thirty-second of them. Takes no memory until it is used.
+    pub(crate) fn within(most: usize) -> io::Result<Self> {
+        Self::new(share(most, map::address_limit()))
+    }
+
+    /// Reserves room for contents of at most `half` bytes.
+    fn new(half: usize) -> io::Result<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice.
@@ -79,6 +87,13 @@ impl Shared {
     }
 }
 
+/// Bytes for one half, of which both take at most a thirty-second of the limit; no less than the smallest that is of use.
+fn share(most: usize, limit: u64) -> usize {
+    const LEAST: usize = 1 << 20;
+    let half = usize::try_from(limit / 32 / 2).unwrap_or(usize::MAX);
+    half.clamp(LEAST.min(most), most) & !(HEAD - 1)
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         // SAFETY: the mapping is this value's own.
@@ -89,6 +104,17 @@ impl Drop for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// It took a sixth of what `ulimit -v 400000` allows, and the program aborted for want of addresses.
+    #[test]
+    fn where_addresses_are_few_it_takes_few() {
+        const MOST: usize = 32 << 20;
+        assert_eq!(share(MOST, u64::MAX), MOST);
+        let half = share(MOST, 400_000 << 10);
+        assert!((4 << 20..7 << 20).contains(&half), "{half}");
+        assert_eq!(share(MOST, 0), 1 << 20);
+        assert_eq!(share(64, u64::MAX), 64);
+    }
 
     #[test]
     fn the_last_content_that_fits_is_kept() {

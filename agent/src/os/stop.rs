@@ -19,7 +19,7 @@ use super::map::Errno;
 use super::{futex, process};
 use crate::heap::Registers;
 
-/// Threads that can be stopped at once. A slot is 40 bytes of untouched zeroes until it is used.
+/// Threads that can be stopped at once. A slot is 48 bytes of untouched zeroes until it is used.
 pub(crate) const MOST_THREADS: usize = 1 << 15;
 
 /// Asks a thread to stop, noting it in `slot` under `generation` (which must be larger than in all stops before).
@@ -78,6 +78,14 @@ pub(crate) fn registers(slot: usize) -> Registers {
             bp: read(&entry.bp),
             ax: read(&entry.ax),
         })
+}
+
+/// The signals that the thread of that slot blocked where it stopped, a bit each. Asked of `/proc` now, it would be all,
+/// as in every handler of the stop signal.
+pub(crate) fn mask(slot: usize) -> u64 {
+    SLOTS
+        .get(slot)
+        .map_or(0, |entry| entry.mask.load(Ordering::Relaxed))
 }
 
 /// Sleeps until another thread has stopped since `seen` (from [`stops`]), or for `limit`.
@@ -146,8 +154,14 @@ fn stand_here(asked: u64) {
         sp: &raw const here as u64,
         ..Registers::default()
     };
-    stand(asked, registers);
+    stand(asked, registers, first_word(&before));
     process::mask(libc::SIG_SETMASK, &before);
+}
+
+/// The kernel's own mask, a bit for each signal it knows: the rest of glibc's is room for more.
+fn first_word(set: &libc::sigset_t) -> u64 {
+    // SAFETY: the set is plain data of more than eight bytes, at least as aligned.
+    unsafe { ptr::from_ref(set).cast::<u64>().read() }
 }
 
 /// The signal that stops threads: real-time, so that it queues with its value, and away from the first few, which
@@ -162,6 +176,7 @@ struct Slot {
     sp: AtomicU64,
     bp: AtomicU64,
     ax: AtomicU64,
+    mask: AtomicU64,
 }
 
 static SLOTS: [Slot; MOST_THREADS] = [const {
@@ -171,6 +186,7 @@ static SLOTS: [Slot; MOST_THREADS] = [const {
         sp: AtomicU64::new(0),
         bp: AtomicU64::new(0),
         ax: AtomicU64::new(0),
+        mask: AtomicU64::new(0),
     }
 }; MOST_THREADS];
 static STOPS: AtomicU32 = AtomicU32::new(0);
@@ -187,7 +203,7 @@ extern "C" fn handler(_: i32, info: *mut libc::siginfo_t, context: *mut c_void) 
     // SAFETY: errno is this thread's own.
     let errno = unsafe { *libc::__errno_location() };
     // SAFETY: with SA_SIGINFO the kernel passes both, valid for the handler's time.
-    let (asked, registers) = unsafe {
+    let (asked, registers, mask) = unsafe {
         if (*info).si_code != libc::SI_QUEUE || (*info).si_pid() as u32 != process::pid() {
             return; // Not from the agent.
         }
@@ -199,14 +215,15 @@ extern "C" fn handler(_: i32, info: *mut libc::siginfo_t, context: *mut c_void) 
             bp: register(libc::REG_RBP),
             ax: register(libc::REG_RAX),
         };
-        ((*info).si_value().sival_ptr as u64, registers)
+        let mask = first_word(&(*context).uc_sigmask);
+        ((*info).si_value().sival_ptr as u64, registers, mask)
     };
-    stand(asked, registers);
+    stand(asked, registers, mask);
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
 }
 
-fn stand(asked: u64, registers: Registers) {
+fn stand(asked: u64, registers: Registers, mask: u64) {
     let (slot, generation) = (asked as usize & (MOST_THREADS - 1), (asked >> 32) as u32);
     if GO.load(Ordering::SeqCst) >= generation {
         return; // From a pause that is over.
@@ -220,6 +237,7 @@ fn stand(asked: u64, registers: Registers) {
     entry.sp.store(registers.sp, Ordering::Relaxed);
     entry.bp.store(registers.bp, Ordering::Relaxed);
     entry.ax.store(registers.ax, Ordering::Relaxed);
+    entry.mask.store(mask, Ordering::Relaxed);
     entry.generation.store(generation, Ordering::Release);
     STOPS.fetch_add(1, Ordering::SeqCst);
     futex::wake(&STOPS);

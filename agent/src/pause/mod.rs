@@ -63,6 +63,12 @@ impl Pause {
             .collect()
     }
 
+    /// The signals that a thread blocked where it stopped, a bit each. None for one that runs.
+    pub(crate) fn mask_of(&self, tid: u32) -> Option<u64> {
+        let (slot, _) = self.slots().find(|(_, other)| *other == tid)?;
+        stop::stopped(slot, self.generation).then(|| stop::mask(slot))
+    }
+
     /// Asks every thread that was not asked before. False when there was none.
     fn ask_new_threads(&mut self) -> std::io::Result<bool> {
         let (me, before) = (process::tid(), self.threads.len());
@@ -248,12 +254,14 @@ fn field<'a>(status: &'a str, key: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
     use super::*;
 
     /// These tests stop the whole process.
     static ALONE: Mutex<()> = Mutex::new(());
+    /// Their generations, which only grow.
+    static NEXT: AtomicU32 = AtomicU32::new(1);
 
     /// Threads that count stand still between two readings while paused, and not otherwise.
     #[test]
@@ -276,7 +284,8 @@ mod tests {
             stop::wait_for_more(stop::stops(), during);
             COUNT.load(Ordering::SeqCst) != before
         };
-        for generation in 1..=20 {
+        let first = NEXT.fetch_add(20, Ordering::SeqCst);
+        for generation in first..first + 20 {
             let pause = Pause::begin(generation, Duration::from_secs(5)).unwrap();
             assert!(
                 pause
@@ -292,6 +301,28 @@ mod tests {
         assert!(moved(Duration::from_millis(200)));
         DONE.store(true, Ordering::Relaxed);
         busy.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    /// Asked while it stood in the handler of the stop signal, it seemed to block every signal.
+    #[test]
+    fn a_stopped_threads_mask_is_its_own() {
+        const MASK: u64 = 1 << (libc::SIGUSR1 - 1);
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        stop::install(|| false).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            process::block_only(MASK);
+            tell.send(process::tid()).unwrap();
+            let _ = ended.recv();
+        });
+        let tid = told.recv().unwrap();
+        let generation = NEXT.fetch_add(1, Ordering::SeqCst);
+        let pause = Pause::begin(generation, Duration::from_secs(5)).unwrap();
+        assert_eq!(pause.mask_of(tid), Some(MASK));
+        assert_eq!(pause.mask_of(process::tid()), None, "it runs");
+        drop((pause, end));
+        thread.join().unwrap();
     }
 
     /// A thread that blocks the signal collected one for each pause.

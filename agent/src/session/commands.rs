@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::Looks;
 use super::errands::Errand;
+use super::notices::{self, cut};
 use super::place::Place;
-use super::{Looks, notices};
 use crate::heap::{Answered, Call, Ended};
 use crate::os::{futex, process, quit};
 use crate::query;
@@ -32,6 +33,9 @@ const MOST: usize = 16 << 20;
 const SHARE: u64 = 16;
 /// Bytes of its error, or of its panic's message, that are kept.
 const MOST_WORDS: usize = 64 << 10;
+/// Commands that are kept, and bytes of what each says of itself: every look copies them.
+const MOST_COMMANDS: usize = 256;
+const MOST_SUMMARY: usize = 200;
 
 /// A command of the program's.
 struct Registered {
@@ -52,10 +56,12 @@ pub(super) fn register(name: &str, summary: &str, run: Box<Run>) {
         problem
     } else if registry.iter().any(|known| known.name == name) {
         "it is registered already"
+    } else if registry.len() >= MOST_COMMANDS {
+        "the program has as many as are kept"
     } else {
         registry.push(Arc::new(Registered {
             name: name.to_owned(),
-            summary: summary.lines().next().unwrap_or_default().to_owned(),
+            summary: cut(summary.lines().next().unwrap_or_default(), MOST_SUMMARY).to_owned(),
             run,
             running: AtomicBool::new(false),
         }));
@@ -80,8 +86,8 @@ pub(super) fn declared() -> Vec<(String, String)> {
 /// Has a command run in the program, which goes on meanwhile, and waits for it.
 pub(super) fn call(call: Call, place: &Place, looks: &Looks) -> Answered {
     let (progress, ended) = match begin(&call, looks) {
-        Ok(progress) => {
-            let ended = wait(&call.name, &progress, place);
+        Ok((command, progress)) => {
+            let ended = wait(&command, &progress, place);
             (progress, ended)
         }
         Err(ended) => (Arc::default(), ended),
@@ -96,7 +102,7 @@ pub(super) fn call(call: Call, place: &Place, looks: &Looks) -> Answered {
     }
 }
 
-fn begin(call: &Call, looks: &Looks) -> Result<Arc<Progress>, Ended> {
+fn begin(call: &Call, looks: &Looks) -> Result<(Arc<Registered>, Arc<Progress>), Ended> {
     let registry = locked(&REGISTRY);
     let command = registry.iter().find(|known| known.name == call.name);
     let command =
@@ -112,14 +118,17 @@ fn begin(call: &Call, looks: &Looks) -> Result<Arc<Progress>, Ended> {
         blocked: looks.blocked,
     };
     if looks.errands.send(Errand::Run(job)) {
-        return Ok(progress);
+        return Ok((Arc::clone(command), progress));
     }
     command.running.store(false, Ordering::SeqCst);
-    let why = "the thread that starts commands is held up, most likely by the program's logger";
-    Err(Ended::NotCalled(why.into()))
+    Err(Ended::NotCalled(HELD_UP.into()))
 }
 
-fn wait(name: &str, progress: &Progress, place: &Place) -> Ended {
+const HELD_UP: &str =
+    "the thread that starts commands is held up, most likely by the program's logger";
+
+fn wait(command: &Registered, progress: &Progress, place: &Place) -> Ended {
+    let name = &command.name;
     let began = process::now_ns();
     let mut told = false;
     loop {
@@ -131,6 +140,10 @@ fn wait(name: &str, progress: &Progress, place: &Place) -> Ended {
         quit::acknowledge();
         let waited = Duration::from_nanos(process::now_ns() - began);
         if waited > LIMIT || place.is_interrupted() {
+            if progress.give_up() {
+                command.running.store(false, Ordering::SeqCst);
+                return Ended::NotCalled(format!("{HELD_UP}; it will not run"));
+            }
             return Ended::NotYet(waited);
         }
         if waited > PATIENCE && !told {
@@ -145,10 +158,35 @@ fn wait(name: &str, progress: &Progress, place: &Place) -> Ended {
 /// A call under way, shared by whoever runs it and whoever waits.
 #[derive(Default)]
 struct Progress {
+    /// Where it stands: [`WAITING`], and then one of the others for ever.
+    stage: AtomicU32,
     written: Mutex<Written>,
     ended: Mutex<Option<Ended>>,
     /// One once `ended` is there.
     done: AtomicU32,
+}
+
+const WAITING: u32 = 0;
+const STARTED: u32 = 1;
+const GIVEN_UP: u32 = 2;
+
+impl Progress {
+    /// Whether it may run now. Not once its user has given it up: what nobody waits for must not happen later.
+    fn start(&self) -> bool {
+        self.leave_waiting(STARTED)
+    }
+
+    /// Whether it will never run. Not so once it has started.
+    fn give_up(&self) -> bool {
+        self.leave_waiting(GIVEN_UP)
+    }
+
+    fn leave_waiting(&self, to: u32) -> bool {
+        let left = self
+            .stage
+            .compare_exchange(WAITING, to, Ordering::SeqCst, Ordering::SeqCst);
+        left.is_ok()
+    }
 }
 
 #[derive(Default)]
@@ -198,18 +236,24 @@ impl Job {
         let started = thread::Builder::new()
             .name(format!("sigheap-{}", job.command.name))
             .spawn(move || {
+                // Before anything of the program's: what it spawns inherits the mask.
                 if let Some(blocked) = ours.blocked {
                     process::block_only(blocked);
                 }
                 ours.run();
             });
-        if let Err(error) = started {
+        if let Err(error) = started
+            && job.progress.start()
+        {
             let why = format!("there is no thread for it ({error})");
             job.end(|| Ended::NotCalled(kept(&why)));
         }
     }
 
     fn run(&self) {
+        if !self.progress.start() {
+            return;
+        }
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
         let mut tap = Tap(&self.progress.written);
         let run = AssertUnwindSafe(|| (self.command.run)(&words, &mut tap));
@@ -237,13 +281,10 @@ impl Job {
 
 /// A copy of a command's words about itself, cut where they are long. Empty where there is no room.
 fn kept(words: &str) -> String {
-    let mut end = words.len().min(MOST_WORDS);
-    while !words.is_char_boundary(end) {
-        end -= 1;
-    }
+    let words = cut(words, MOST_WORDS);
     let mut copy = String::new();
-    if copy.try_reserve_exact(end).is_ok() {
-        copy.push_str(&words[..end]);
+    if copy.try_reserve_exact(words.len()).is_ok() {
+        copy.push_str(words);
     }
     copy
 }
@@ -277,6 +318,13 @@ fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_given_up_never_starts_and_what_has_started_is_not_given_up() {
+        let (early, late) = (Progress::default(), Progress::default());
+        assert!(early.start() && !early.give_up());
+        assert!(late.give_up() && !late.start());
+    }
 
     #[test]
     fn what_does_not_fit_is_counted_and_leaves_no_hole() {

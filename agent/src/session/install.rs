@@ -143,6 +143,9 @@ fn start(built: &Options) -> bool {
     match try_to_start(&options) {
         Ok(()) => true,
         Err(refusal) => {
+            if refusal.ends_tracking() {
+                track::end();
+            }
             refusal.tell();
             false
         }
@@ -161,11 +164,9 @@ fn options(built: &Options) -> (Options, Vec<String>) {
 
 fn try_to_start(options: &Options) -> Result<(), Refusal> {
     if options.off {
-        track::end();
         return Err(Refusal::Off);
     }
     if process::is_privileged() {
-        track::end();
         return Err(Refusal::Privileged);
     }
     track::set_mode(options.track);
@@ -176,7 +177,8 @@ fn try_to_start(options: &Options) -> Result<(), Refusal> {
         Before::Ignored => return Err(Refusal::Ignored(signal)),
         Before::Handled => return Err(Refusal::Handled(signal)),
     }
-    let kept = Shared::new(KEPT_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
+    let kept =
+        Shared::within(KEPT_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
     let room = arena::reserve().ok_or(Refusal::NoRoom)?;
     prepare_to_stop().map_err(|error| Refusal::System("the signal that stops threads", error))?;
     quiet_panics_in_the_clone();
@@ -279,13 +281,23 @@ enum Refusal {
 }
 
 impl Refusal {
+    /// Whether nothing will ever look at what is recorded: then the program must not go on paying for it. Where somebody
+    /// else had the signal ignored, the program may yet be looked at in another way, and recording cannot begin late.
+    fn ends_tracking(&self) -> bool {
+        !matches!(self, Refusal::Ignored(_))
+    }
+
     fn tell(&self) {
+        let tracking = match self.ends_tracking() {
+            true => "nothing is recorded any more",
+            false => "allocations are recorded all the same; SIGHEAP=off spares that",
+        };
         match self {
             Refusal::Off => {}
             Refusal::NoSignal | Refusal::Ignored(_) => {
-                tracing::info!(target: "sigheap", "not installed: {self}");
+                tracing::info!(target: "sigheap", "not installed: {self}; {tracking}");
             }
-            _ => tracing::warn!(target: "sigheap", "not installed: {self}"),
+            _ => tracing::warn!(target: "sigheap", "not installed: {self}; {tracking}"),
         }
     }
 }

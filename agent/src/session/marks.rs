@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Failure, Looks, STOP_DEADLINE};
+use super::{Failure, Looks, STOP_DEADLINE, study};
 use crate::capture;
 use crate::heap::NotMarked;
 use crate::os::clone::{self, Child, End, Side};
@@ -125,9 +125,10 @@ fn mark(looks: &mut Looks, name: &str) -> Result<(), NotMarked> {
 /// The copy's whole life.
 fn count(program: u32, look: u32, taken_ns: u64, name: &str, kept: &Shared) -> ! {
     arena::set_in_clone();
-    arena::limit(process::available_memory() / 2);
+    arena::limit(study::room());
     log::set_max_level(log::LevelFilter::Off);
     look::settle(program, None);
+    look::tell_want_of_memory(study::NO_MEMORY, arena::ran_out);
     let counted = catch_unwind(AssertUnwindSafe(|| {
         let (blocks, tracking) = capture::blocks(taken_ns);
         let counts = Counts::of_blocks(look, taken_ns, tracking.unknown_bytes, &blocks);
@@ -170,6 +171,9 @@ fn outcome(end: End) -> Result<(), NotMarked> {
     match end {
         End::Exited(code) if code == i32::from(MARKED) => Ok(()),
         End::Exited(code) if code == i32::from(FULL) => Err(NotMarked::Full),
+        End::Exited(code) if code == i32::from(study::NO_MEMORY) => Err(NotMarked::Failed(
+            "whoever counted had no memory left".to_owned(),
+        )),
         End::Exited(code) => Err(NotMarked::Failed(format!(
             "a fault in sigheap (status {code})"
         ))),

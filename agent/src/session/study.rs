@@ -17,6 +17,8 @@ use crate::trend::{Damaged, Ledger};
 
 /// Exit status of a look that panicked outside every command's own guard.
 const PANICKED: u8 = 70;
+/// Exit status of a look that had no memory left.
+pub(super) const NO_MEMORY: u8 = 71;
 
 /// What a look needs beside the frozen heap.
 pub(super) struct Study<'a> {
@@ -29,17 +31,23 @@ pub(super) struct Study<'a> {
     pub(super) answered: Option<&'a Answered>,
 }
 
+/// Bytes that a look may take, as far as they are known before: half of what is left.
+pub(super) fn room() -> u64 {
+    arena::size().min(process::available_memory() / 2)
+}
+
 impl Study<'_> {
     /// The clone's whole life.
     pub(super) fn run(self, frozen: Frozen, prompt: Option<Prompt>) -> ! {
         arena::set_in_clone();
-        arena::limit(process::available_memory() / 2);
+        arena::limit(room());
         log::set_max_level(log::LevelFilter::Off);
         let terminal = match self.place {
             Place::Terminal(terminal, settings) => Some((terminal, settings)),
             Place::Nowhere(_) => None,
         };
         look::settle(frozen.pid, terminal);
+        look::tell_want_of_memory(NO_MEMORY, arena::ran_out);
         match catch_unwind(AssertUnwindSafe(|| self.study(frozen, prompt))) {
             Ok(Left::Over) => look::leave(0),
             Ok(Left::Calling) => look::stand_by(),
@@ -50,14 +58,15 @@ impl Study<'_> {
     fn study(&self, frozen: Frozen, prompt: Option<Prompt>) -> Left {
         let kept = &self.looks.kept;
         let (ledger, damage) = read(kept);
-        let mut snapshot = capture::heap(frozen, ledger.sites(), &Mapped);
+        let files = Mapped::default();
+        let mut snapshot = capture::heap(frozen, ledger.sites(), &files);
         snapshot.gaps.extend(damage);
         let memory = Before {
             memory: snapshot.memory,
             taken_ns: snapshot.taken_ns,
         };
         watch::tell_memory(self.channel, &memory);
-        let mut resolver = Resolver::new(snapshot.modules.clone(), &Mapped);
+        let mut resolver = Resolver::new(snapshot.modules.clone(), &files);
         let mut view = View::open(&snapshot, &mut resolver, ledger, kept.room());
         view.settings = self.looks.settings;
         if self.answered.is_some() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::place::Place;
+use super::study::{self, NO_MEMORY};
 use crate::heap::{Before, Call, MemorySplit, Request, Settings};
 use crate::os::clone::{Child, End};
 use crate::os::look::Channel;
@@ -233,6 +234,11 @@ fn read_settings(content: &[u8]) -> Option<Settings> {
 fn trouble(end: End) -> Option<String> {
     match end {
         End::Exited(0) => None,
+        End::Exited(code) if code == i32::from(NO_MEMORY) => Some(format!(
+            "it needed more memory than the {} MiB that it may have, which are an eighth of `ulimit -v`, and half of what \
+             the machine and the control groups have left",
+            study::room() >> 20
+        )),
         End::Exited(code) => Some(format!("a fault in sigheap (status {code})")),
         End::Killed(libc_signal) => Some(format!("signal {libc_signal} killed it")),
     }

@@ -20,13 +20,15 @@ use super::section::Section;
 use crate::os::map;
 
 /// Sizes to try, in bytes. They cost addresses only, opened as they are needed, but a limit on those may forbid the larger ones.
-const SIZES: [usize; 7] = [
+const SIZES: [usize; 9] = [
     64 << 30,
     16 << 30,
     4 << 30,
     1 << 30,
     256 << 20,
+    128 << 20,
     64 << 20,
+    32 << 20,
     16 << 20,
 ];
 
@@ -121,6 +123,7 @@ pub fn limit(bytes: u64) {
 /// is frozen. Freeing one leaks it, and growing one copies it into the arena.
 pub fn set_in_clone() {
     ARENA.in_clone.store(true, Ordering::Relaxed);
+    ARENA.ran_out.store(false, Ordering::Relaxed);
     // Every address now takes the way that is slower and looks closer.
     ARENA.routed_from.store(0, Ordering::Relaxed);
     ARENA.routed_bytes.store(u64::MAX, Ordering::Relaxed);
@@ -161,10 +164,22 @@ pub(super) fn range() -> Range<u64> {
     start..start + used()
 }
 
+/// Whether there was no room for a block; in the clone, since its start.
+pub fn ran_out() -> bool {
+    ARENA.ran_out.load(Ordering::Relaxed)
+}
+
+fn noting_failure(block: *mut u8) -> *mut u8 {
+    if block.is_null() {
+        ARENA.ran_out.store(true, Ordering::Relaxed);
+    }
+    block
+}
+
 /// Allocates, or returns null.
 #[cold]
 pub(super) fn allocate(layout: Layout, zeroed: bool) -> *mut u8 {
-    locked(|heap| {
+    let block = locked(|heap| {
         // SAFETY: the heap is entered by one thread at a time, and the alignment is a power of two.
         unsafe {
             if zeroed {
@@ -173,7 +188,8 @@ pub(super) fn allocate(layout: Layout, zeroed: bool) -> *mut u8 {
                 heap.malloc(layout.size(), layout.align())
             }
         }
-    })
+    });
+    noting_failure(block)
 }
 
 /// Frees a block.
@@ -191,7 +207,9 @@ pub(super) unsafe fn free(block: *mut u8, layout: Layout) {
 /// As for [`free`].
 pub(super) unsafe fn reallocate(block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
     // SAFETY: the caller's promise.
-    locked(|heap| unsafe { heap.realloc(block, layout.size(), layout.align(), size) })
+    noting_failure(locked(|heap| unsafe {
+        heap.realloc(block, layout.size(), layout.align(), size)
+    }))
 }
 
 static ARENA: Arena = Arena {
@@ -202,6 +220,7 @@ static ARENA: Arena = Arena {
     used: AtomicU64::new(0),
     limit: AtomicU64::new(u64::MAX),
     in_clone: AtomicBool::new(false),
+    ran_out: AtomicBool::new(false),
     locked: AtomicBool::new(false),
     heap: UnsafeCell::new(Dlmalloc::new_with_allocator(Source)),
 };
@@ -218,6 +237,7 @@ struct Arena {
     /// The most that `used` may become.
     limit: AtomicU64,
     in_clone: AtomicBool,
+    ran_out: AtomicBool,
     /// Guards `heap`, and the reservation.
     locked: AtomicBool,
     heap: UnsafeCell<Dlmalloc<Source>>,

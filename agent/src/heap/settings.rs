@@ -1,6 +1,7 @@
 //! What a user has set at the prompt. It lasts from look to look: a look tells the program, which tells the next one.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// What a user has set at the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub struct Settings {
     pub colour: Option<bool>,
     /// Whether long answers wait for a key after each screenful.
     pub paging: bool,
-    /// Rows of a table whose command was given no number; each command's own number where none is set.
+    /// Rows of a table whose command was given no number; as many as fit the screen where none is set.
     pub rows: Option<u32>,
     /// The program's own frames that stand below a call stack in a table.
     pub frames: u32,
@@ -48,7 +49,7 @@ pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "width",
         values: &["auto", "COLUMNS"],
-        help: "columns of a line, from 40; auto is the terminal's",
+        help: "columns of a line, 40 to 1000; auto is the terminal's",
     },
     Setting {
         name: "colour",
@@ -63,7 +64,7 @@ pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "rows",
         values: &["auto", "N"],
-        help: "rows of a table; auto is each command's own number",
+        help: "rows of a table; auto is as many as fit the screen",
     },
     Setting {
         name: "frames",
@@ -77,8 +78,8 @@ pub const SETTINGS: [Setting; 6] = [
     },
 ];
 
-/// The narrowest width that may be set.
-const NARROWEST: u16 = 40;
+/// The widths that may be set: what is written for, and what no terminal exceeds.
+const WIDTHS: RangeInclusive<u16> = 40..=1000;
 
 impl Settings {
     /// How a setting stands. None if there is no such setting.
@@ -100,7 +101,7 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match (name, value) {
             ("width", "auto") => self.width = None,
-            ("width", n) => self.width = Some(n.parse().ok().filter(|n| *n >= NARROWEST)?),
+            ("width", n) => self.width = Some(n.parse().ok().filter(|n| WIDTHS.contains(n))?),
             ("colour", "auto") => self.colour = None,
             ("colour", value) => self.colour = Some(switch(value)?),
             ("paging", value) => self.paging = switch(value)?,
@@ -192,6 +193,7 @@ mod tests {
         let mut settings = Settings::default();
         for (name, value) in [
             ("width", "39"),
+            ("width", "1001"),
             ("width", "70000"),
             ("rows", "0"),
             ("rows", "-1"),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::rows;
 use super::types::{Kind, Past, legend, sample_column, sample_value, type_value};
 use super::{Error, Flag, Typed, View};
 use crate::heap::Gap;
@@ -64,13 +65,9 @@ impl Change {
 
 /// The flag of all commands that show changes.
 pub(crate) const ALL: Flag = Flag {
-    name: "--all",
-    values: &[],
-    help: "also what shrank or stayed",
+    help: "every type, also those that shrank or stayed",
+    ..rows::ALL
 };
-
-/// Rows unless a number is given.
-const ROWS: usize = 20;
 
 /// How much to show.
 pub(crate) struct Ask {
@@ -90,7 +87,7 @@ impl Ask {
         let mut line = vec![command.to_owned()];
         line.extend(words.iter().cloned());
         let ask = Ask {
-            rows: view.rows(rows, ROWS),
+            rows: rows::rows(view, rows, typed),
             all: typed.has(ALL.name),
             full: typed.full(),
             by_count: false,
@@ -126,7 +123,7 @@ impl Ask {
     /// The same, with every word typed taken as a word.
     pub(crate) fn all_words(self, view: &View<'_>, command: &str, typed: &Typed) -> Self {
         Ask {
-            rows: view.rows(None, ROWS),
+            rows: rows::rows(view, None, typed),
             line: format!("{command} {}", typed.words.join(" ")),
             ..self
         }
@@ -207,6 +204,7 @@ fn total(changes: &[Change]) -> Vec<(&'static str, Value)> {
         ("count", Value::Count(sum(|c| c.kind.count))),
         ("delta_bytes", Value::DeltaBytes(delta(|c| c.bytes))),
         ("bytes", Value::Bytes(sum(|c| c.kind.bytes))),
+        ("types", Value::Count(changes.len() as u64)),
     ]
 }
 

@@ -1,11 +1,12 @@
 //! `count`: how many blocks there are of a type, and how many bytes.
 
 use super::filter::Filter;
+use super::rows::{self, ALL, N, left_out};
 use super::subject::{Subject, none_found};
 use super::types::{Kind, Types, legend, sample_column, sample_value, share, type_value};
 use super::{Argument, Command, Error, Example, Kind as ArgumentKind, Need, Typed, View, WHERE};
 use crate::heap::{Block, Host};
-use crate::report::{Column, Object, Report, Row, Value, count};
+use crate::report::{Column, Object, Report, Row, Value};
 use crate::trend::Tally;
 
 pub(crate) static COMMAND: Command = Command {
@@ -22,14 +23,9 @@ pub(crate) static COMMAND: Command = Command {
             optional: true,
             help: "which types; all unless given",
         },
-        Argument {
-            name: "N",
-            kind: ArgumentKind::Number,
-            optional: true,
-            help: "how many rows; 20 unless given",
-        },
+        N,
     ],
-    flags: &[WHERE],
+    flags: &[WHERE, ALL],
     examples: &[
         Example {
             line: "count CacheEntity",
@@ -52,7 +48,7 @@ pub(crate) static COMMAND: Command = Command {
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
     let (rows, words) = typed.split_number();
-    let rows = view.rows(rows, 20);
+    let rows = rows::rows(view, rows, typed);
     let filter = typed.filter()?;
     let subject = Subject::read(view, words)?;
     let types = view.types();
@@ -72,7 +68,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             Some(_) => Vec::new(),
         },
         total: total(&kinds, whole),
-        notes: notes(shown, kinds.len(), typed, filter.as_ref()),
+        notes: notes(shown, kinds.len(), filter.as_ref()),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -139,19 +135,11 @@ fn total(kinds: &[Kind], (all_count, all_bytes): (u64, u64)) -> Vec<(&'static st
     ]
 }
 
-fn notes(shown: &[Kind], all: usize, typed: &Typed, filter: Option<&Filter>) -> Vec<String> {
+fn notes(shown: &[Kind], all: usize, filter: Option<&Filter>) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(none_found(all as u64, filter));
     let left = all - shown.len();
-    if left > 0 {
-        let left = count(left as u64, "type");
-        let mut line = COMMAND.name.to_owned();
-        let (_, subject) = typed.split_number();
-        line.extend(subject.iter().map(|word| format!(" {word}")));
-        line += &format!(" {all}");
-        line.extend(filter.map(|filter| format!(" --where {filter}")));
-        notes.push(format!("{left} not shown: `{line}` shows all"));
-    }
+    notes.extend(left_out(left as u64, "type"));
     notes.extend(legend(shown.iter().map(|kind| &kind.name)));
     notes
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::change::{self, ALL, Ask, changes, gaps};
 use super::growth::since_mark;
+use super::rows::N;
 use super::{Argument, Command, Error, Example, Kind, Need, Typed, View};
 use crate::heap::Host;
 use crate::report::{Report, Value};
@@ -27,12 +28,7 @@ pub(crate) static COMMAND: Command = Command {
             optional: true,
             help: "the mark to compare; now unless given",
         },
-        Argument {
-            name: "N",
-            kind: Kind::Number,
-            optional: true,
-            help: "how many rows; 20 unless given",
-        },
+        N,
     ],
     flags: &[ALL],
     examples: &[

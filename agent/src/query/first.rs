@@ -7,8 +7,6 @@ use super::{View, find};
 use crate::heap::Host;
 use crate::report::{Object, Report, Value};
 
-/// Rows of `top`.
-const TYPES: &str = "5";
 /// Types named as grown.
 const GROWN: usize = 3;
 /// Threads named that did not stop; `info` names all.
@@ -20,10 +18,10 @@ const HINTS: usize = 3;
 /// Gaps shown; `info` shows all.
 const GAPS: usize = 2;
 
-/// Program, memory, tracking, the heaviest types, what grew, and what to type next.
-pub(crate) fn first_screen(view: &mut View<'_>) -> Report {
+/// Program, memory, tracking, so many of the heaviest types, what grew, and what to type next.
+pub(crate) fn first_screen(view: &mut View<'_>, types: usize) -> Report {
     let mut report = match view.snapshot.tracking.present {
-        true => top(view),
+        true => top(view, types),
         false => Report::default(),
     };
     report.command = "info";
@@ -63,14 +61,14 @@ fn notes(view: &mut View<'_>, objects: &[Object], gaps: usize) -> Vec<String> {
     notes
 }
 
-fn top(view: &mut View<'_>) -> Report {
+fn top(view: &mut View<'_>, types: usize) -> Report {
     struct Nobody;
     impl Host for Nobody {
         fn request(&mut self, _: crate::heap::Request) -> Result<(), crate::heap::Untold> {
             Err(crate::heap::Untold)
         }
     }
-    let rows = [TYPES.to_owned()];
+    let rows = [types.to_string()];
     let answer = find("top").and_then(|top| top.answer(view, &rows, &mut Nobody));
     answer.unwrap_or_default()
 }

@@ -134,6 +134,15 @@ impl Names for Book {
                 Confidence::Exact,
             ),
             (2, _) => name("String", "String", &[], Confidence::Exact),
+            (100.., _) => {
+                let full = format!("demo_server::T{}", site.id.0);
+                name(
+                    &full,
+                    &full["demo_server::".len()..],
+                    &[],
+                    Confidence::Exact,
+                )
+            }
             (3, 8) => name("Gone", "Gone", &[], Confidence::Exact),
             (3, 64) => name("Vec<u64>", "Vec<u64>", &["u64"], Confidence::Exact),
             (3, _) => name("Vec<u64>", "Vec<u64>", &["u64"], Confidence::Likely),
@@ -217,6 +226,19 @@ impl Host for Asked {
     fn keep(&mut self, content: &[u8]) -> Result<(), Untold> {
         self.1.push(content.to_vec());
         Ok(())
+    }
+}
+
+/// A heap of sixty types, of one block each.
+pub(crate) fn many() -> Snapshot {
+    let sites = 100..160;
+    Snapshot {
+        blocks: sites
+            .clone()
+            .map(|i| block(i.into(), i, 8 * u64::from(i)))
+            .collect(),
+        sites: (1..=4).chain(sites).map(site).collect(),
+        ..snapshot()
     }
 }
 

@@ -1,7 +1,8 @@
 //! `growth`: what grew since the last look, since a mark, or above the highest count so far.
 
 use super::change::{self, ALL, Ask, Change, ago, changes, columns, gaps, most_first};
-use super::{Argument, Command, Error, Example, Flag, Kind as ArgumentKind, Need, Typed, View};
+use super::rows::N;
+use super::{Command, Error, Example, Flag, Need, Typed, View};
 use crate::heap::{Gap, Host};
 use crate::report::Report;
 use crate::trend::Peaks;
@@ -15,12 +16,7 @@ pub(crate) static COMMAND: Command = Command {
            same however often it is asked. With --all also the types that shrank or stayed. With --since the counts of a \
            mark are the baseline. With --peak a type is shown when there are more of it than at any look so far, and by how \
            many: what comes and goes stays out, and what creeps up shows.",
-    arguments: &[Argument {
-        name: "N",
-        kind: ArgumentKind::Number,
-        optional: true,
-        help: "how many rows; 20 unless given",
-    }],
+    arguments: &[N],
     flags: &[
         ALL,
         SINCE,

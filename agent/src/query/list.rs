@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::filter::{self, Filter};
+use super::rows::{self, ALL, N, left_out};
 use super::stack::{frames, id_value, short_label};
 use super::subject::{Subject, none_found};
 use super::types::{legend, sample_value, type_value};
@@ -28,12 +29,7 @@ pub(crate) static COMMAND: Command = Command {
             optional: true,
             help: "which types; all unless given",
         },
-        Argument {
-            name: "N",
-            kind: Kind::Number,
-            optional: true,
-            help: "how many rows; 20 unless given",
-        },
+        N,
     ],
     flags: &[
         Flag {
@@ -42,11 +38,12 @@ pub(crate) static COMMAND: Command = Command {
             help: "what to order by; size unless given",
         },
         WHERE,
+        ALL,
     ],
     examples: &[
         Example {
             line: "list String",
-            says: "the 20 largest strings",
+            says: "the largest strings",
         },
         Example {
             line: "list * 5 --by age",
@@ -113,7 +110,7 @@ impl Ask {
         Ok(Ask {
             filter: typed.filter()?,
             subject: Subject::read(view, words)?,
-            rows: view.rows(rows, 20),
+            rows: rows::rows(view, rows, typed),
             by_age: typed.value("--by") == Some("age"),
             full: typed.full(),
         })
@@ -173,12 +170,7 @@ fn notes(ask: &Ask, tally: &Tally, shown: &[&Block], named: &[TypeName]) -> Vec<
         ));
     }
     let left = all - shown.len() as u64;
-    if left > 0 {
-        notes.push(format!(
-            "{} not shown: a number after the pattern shows more",
-            count(left, "block")
-        ));
-    }
+    notes.extend(left_out(left, "block"));
     notes.extend(legend(named));
     notes
 }

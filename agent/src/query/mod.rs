@@ -13,6 +13,7 @@ mod first;
 mod near;
 mod pattern;
 mod program;
+mod rows;
 mod stack;
 mod subject;
 mod types;

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::stack::{ALL, frames, id_value, label, lines, value};
+use super::rows::{self, ALL, N, left_out};
+use super::stack;
+use super::stack::{frames, id_value, label, lines, value};
 use super::subject::Subject;
 use super::types::{Types, sample_column, sample_value, share, type_value};
 use super::{Argument, Command, Error, Example, Kind, Need, Typed, View};
 use crate::heap::{Host, SiteId};
-use crate::report::{Column, Object, Report, Row, Value, count};
+use crate::report::{Column, Object, Report, Row, Value};
 use crate::trend::Group;
 
 pub(crate) static COMMAND: Command = Command {
@@ -25,17 +27,13 @@ pub(crate) static COMMAND: Command = Command {
             optional: true,
             help: "which types; all unless given",
         },
-        Argument {
-            name: "N",
-            kind: Kind::Number,
-            optional: true,
-            help: "how many rows; 10 unless given",
-        },
+        N,
     ],
+    flags: &[ALL],
     examples: &[
         Example {
             line: "sites",
-            says: "the ten heaviest call stacks",
+            says: "the heaviest call stacks",
         },
         Example {
             line: "sites String 3",
@@ -59,6 +57,8 @@ const TYPES: usize = 3;
 struct Ask {
     subject: Subject,
     rows: usize,
+    /// The screen's lines that the rows may take; none where `rows` alone decides.
+    lines: Option<usize>,
     full: bool,
 }
 
@@ -79,15 +79,17 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let all = sums.len();
     let total = total(&sums);
     let sample = sums.iter().map(|sum| sum.sample).sum();
-    sums.truncate(ask.rows);
-    let row = |sum: &Sum| row(view, &types, sum, ask.full);
+    let rows = rows_shown(view, &types, &sums, &ask);
+    sums.truncate(rows.len());
     Ok(Report {
         command: COMMAND.name,
         columns: columns(sample),
-        rows: sums.iter().map(row).collect(),
+        rows,
         objects: sums.iter().map(|sum| Object::Site(sum.site)).collect(),
         total,
-        notes: notes(all - sums.len()),
+        notes: left_out((all - sums.len()) as u64, "call stack")
+            .into_iter()
+            .collect(),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -111,7 +113,8 @@ impl Ask {
         let (rows, words) = typed.split_number();
         Ok(Ask {
             subject: Subject::read(view, words)?.by_site(view),
-            rows: view.rows(rows, 10),
+            rows: rows::rows(view, rows, typed),
+            lines: rows::lines_for_rows(view, rows, typed),
             full: typed.full(),
         })
     }
@@ -148,6 +151,24 @@ impl Sum {
     }
 }
 
+/// As many rows as fit, each with its stack.
+fn rows_shown(view: &mut View<'_>, types: &Types, sums: &[Sum], ask: &Ask) -> Vec<Row> {
+    /// However many lines they take.
+    const FEWEST: usize = 3;
+    let mut left = ask.lines.unwrap_or(usize::MAX);
+    let mut rows = Vec::new();
+    for sum in sums.iter().take(ask.rows) {
+        let row = row(view, types, sum, ask.full);
+        let taken = 1 + row.below.len();
+        if taken > left && rows.len() >= FEWEST {
+            break;
+        }
+        left = left.saturating_sub(taken);
+        rows.push(row);
+    }
+    rows
+}
+
 fn row(view: &mut View<'_>, types: &Types, sum: &Sum, full: bool) -> Row {
     let stack = frames(view, sum.site);
     let kinds = sum.kinds.iter().map(|place| &types.kinds[*place].name);
@@ -159,7 +180,7 @@ fn row(view: &mut View<'_>, types: &Types, sum: &Sum, full: bool) -> Row {
         named.push(Value::Text(format!("{} more", sum.kinds.len() - TYPES)));
     }
     let most = if full {
-        ALL
+        stack::ALL
     } else {
         view.settings.frames as usize
     };
@@ -190,12 +211,4 @@ fn total(sums: &[Sum]) -> Vec<(&'static str, Value)> {
         ),
         ("sites", Value::Count(sums.len() as u64)),
     ]
-}
-
-fn notes(left: usize) -> Vec<String> {
-    if left == 0 {
-        return Vec::new();
-    }
-    let left = count(left as u64, "call stack");
-    vec![format!("{left} not shown: a number at the end shows more")]
 }

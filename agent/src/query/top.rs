@@ -1,10 +1,11 @@
 //! `top`: the types that fill the heap.
 
 use super::info::of_what;
+use super::rows::{self, ALL, N, left_out};
 use super::types::{Kind, Types, legend, sample_column, sample_value, share, type_value};
-use super::{Argument, Command, Error, Example, Flag, Kind as ArgumentKind, Need, Typed, View};
+use super::{Command, Error, Example, Flag, Need, Typed, View};
 use crate::heap::{Confidence, Host, Snapshot};
-use crate::report::{Column, Object, Report, Row, Value, count};
+use crate::report::{Column, Object, Report, Row, Value};
 
 pub(crate) static COMMAND: Command = Command {
     name: "top",
@@ -13,28 +14,26 @@ pub(crate) static COMMAND: Command = Command {
     help: "One row a type, the heaviest first: how many blocks there are, their share, their bytes, the share of those, \
            the shares so far, and the largest block. Blocks whose type could not be told are one row, `unknown`; \
            `sites unknown` shows where they come from. The total is of all types, not of the rows shown.",
-    arguments: &[Argument {
-        name: "N",
-        kind: ArgumentKind::Number,
-        optional: true,
-        help: "how many rows; 20 unless given",
-    }],
-    flags: &[Flag {
-        name: "--by",
-        values: &["bytes", "count"],
-        help: "what to order by; bytes unless given",
-    }],
+    arguments: &[N],
+    flags: &[
+        Flag {
+            name: "--by",
+            values: &["bytes", "count"],
+            help: "what to order by; bytes unless given",
+        },
+        ALL,
+    ],
     examples: &[
         Example {
             line: "top",
-            says: "the 20 heaviest types",
+            says: "the heaviest types",
         },
         Example {
             line: "top 5 --by count",
             says: "the five most common ones",
         },
         Example {
-            line: "top 1000 --json",
+            line: "top --all --json",
             says: "all of them, for a program",
         },
     ],
@@ -93,7 +92,7 @@ impl Ask {
             return Err(typed.wrong(format!("`{word}` is no number of rows")));
         }
         Ok(Ask {
-            rows: view.rows(rows, 20),
+            rows: rows::rows(view, rows, typed),
             by_count: typed.value("--by") == Some("count"),
             full: typed.full(),
         })
@@ -140,13 +139,7 @@ fn total(types: &Types) -> Vec<(&'static str, Value)> {
 fn notes(shown: &[&Kind], types: &Types, snapshot: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();
     let left = types.kinds.len() - shown.len();
-    if left > 0 {
-        notes.push(format!(
-            "{} not shown: `top {}` shows all",
-            count(left as u64, "type"),
-            types.kinds.len()
-        ));
-    }
+    notes.extend(left_out(left as u64, "type"));
     let typed = Value::Share(types.share(Confidence::Guess));
     let what = of_what(snapshot, types);
     notes.push(format!("{typed} % of the {what} bytes have a type"));

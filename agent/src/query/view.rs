@@ -27,6 +27,8 @@ pub(crate) struct View<'a> {
     pub(crate) switched: Option<Mode>,
     /// What the user has set at the prompt.
     pub(crate) settings: Settings,
+    /// Lines of the screen on which the next answer is shown; none where it is written elsewhere.
+    pub(crate) screen: Option<usize>,
     /// Whether the program ran since the prompt opened: rows that were numbered before are void.
     renewed: bool,
     /// What the look before counted: the last one before the program was let go.
@@ -59,6 +61,7 @@ impl<'a> View<'a> {
             frozen: true,
             switched: None,
             settings: Settings::default(),
+            screen: None,
             renewed: false,
             past: ledger.last.take(),
             peaks: ledger.peaks.clone(),
@@ -76,12 +79,6 @@ impl<'a> View<'a> {
     pub(crate) fn renew(&mut self) {
         self.renewed = true;
         self.past = self.ledger.base.take().or(self.past.take());
-    }
-
-    /// How many rows a table gets: as many as were asked for, else as was set, else the command's own number.
-    pub(crate) fn rows(&self, asked: Option<usize>, own: usize) -> usize {
-        let set = self.settings.rows.map(|rows| rows as usize);
-        asked.or(set).unwrap_or(own)
     }
 
     /// What every answer of this look has in common.

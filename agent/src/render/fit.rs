@@ -59,6 +59,31 @@ pub(super) fn wrap(line: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// A function and its place, `a::b at src/a.rs:7`, in lines of at most so many columns: where one does not do, the place
+/// begins another. Nothing is lost.
+pub(super) fn wrap_frame(text: &str, columns: usize) -> Vec<String> {
+    const INDENT: &str = "  ";
+    let columns = columns.max(INDENT.len() + 2);
+    let room = columns - INDENT.len();
+    if width(text) <= columns {
+        return vec![text.to_owned()];
+    }
+    let (function, place) = match text.rsplit_once(" at ") {
+        Some((function, place)) => (function, Some(format!("at {place}"))),
+        None => (text, None),
+    };
+    let mut lines = wrap_name(function, columns);
+    if lines.len() > 1 {
+        lines = wrap_name(function, room);
+        lines[1..]
+            .iter_mut()
+            .for_each(|line| line.insert_str(0, INDENT));
+    }
+    let place = place.iter().flat_map(|place| wrap_name(place, room));
+    lines.extend(place.map(|line| format!("{INDENT}{line}")));
+    lines
+}
+
 /// A name in lines of at most so many columns, broken after a path, a comma or a bracket where there is one. Nothing is
 /// lost: put together, the lines are the name but for spaces at the breaks.
 pub(super) fn wrap_name(name: &str, columns: usize) -> Vec<String> {
@@ -67,7 +92,7 @@ pub(super) fn wrap_name(name: &str, columns: usize) -> Vec<String> {
     let mut rest = name;
     while width(rest) > columns {
         let fits = prefix(rest.chars(), columns).len();
-        let breaks = ["::", ", ", "<", " "].iter().filter_map(|mark| {
+        let breaks = ["::", ", ", "<", " ", "/"].iter().filter_map(|mark| {
             let at = rest[..fits].rfind(mark)? + mark.len();
             // Not so early that most of the line stays empty.
             (at > fits / 2).then_some(at)
@@ -131,6 +156,15 @@ mod tests {
         assert_eq!(wrap_name("abcdefgh", 3), ["abc", "def", "gh"]);
     }
 
+    #[test]
+    fn a_frame_that_does_not_fit_has_its_place_below() {
+        assert_eq!(
+            wrap_frame("tokio::runtime::park at src/runtime/park.rs:117", 30),
+            ["tokio::runtime::park", "  at src/runtime/park.rs:117"]
+        );
+        assert_eq!(wrap_frame("a::b at c.rs:7", 14), ["a::b at c.rs:7"]);
+    }
+
     proptest! {
         #[test]
         fn nothing_is_wider_than_asked(words in ".{0,60}", columns in 2usize..50) {
@@ -141,8 +175,11 @@ mod tests {
             }
             let lines = wrap_name(&words, columns);
             prop_assert!(lines.iter().all(|line| width(line) <= columns));
+            let frame = wrap_frame(&words, columns.max(4));
+            prop_assert!(frame.iter().all(|line| width(line) <= columns.max(4)));
             let spaceless = |words: &str| words.replace(' ', "");
             prop_assert_eq!(spaceless(&lines.concat()), spaceless(&words));
+            prop_assert_eq!(spaceless(&frame.concat()), spaceless(&words));
         }
     }
 }

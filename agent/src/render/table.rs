@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::fit::{cut, pad, tame, width, wrap, wrap_name};
+use super::fit::{cut, pad, tame, width, wrap_frame, wrap_name};
 use super::{Ink, Style};
 use crate::report::{Column, Report, Row, Value};
 
@@ -18,7 +18,9 @@ const NARROWEST: usize = 6;
 pub(super) fn table(report: &Report, style: Style) -> Vec<String> {
     let mut table = Table::new(report);
     table.drop_empty();
-    table.drop_spare(style.width);
+    if !style.whole {
+        table.drop_spare(style.width);
+    }
     // A name that goes on and on in a narrow column is worse than one below its row.
     let narrowest = if style.whole { WANTED } else { NARROWEST };
     table.shrink(style.width, narrowest);
@@ -268,10 +270,7 @@ impl Table {
     fn below(&self, (text, dim): &(String, bool), style: Style) -> Vec<String> {
         let indent = if self.columns.is_empty() { 2 } else { 6 };
         let room = style.width.saturating_sub(indent);
-        let lines = match style.whole {
-            true => wrap(text, room),
-            false => vec![cut(text, room)],
-        };
+        let lines = wrap_frame(text, room);
         let painted = lines.iter().map(|line| match dim {
             true => style.paint(Ink::Dim, line),
             false => line.clone(),

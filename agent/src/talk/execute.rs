@@ -7,6 +7,7 @@ use super::{Error, file, program};
 use crate::heap::{Host, Request, Untold};
 use crate::query::{self, View, find, first_screen};
 use crate::render::{Style, error_text, json, json_error, text};
+use crate::report::Report;
 
 /// What came of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,18 +52,31 @@ pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
 
 /// What is shown before anything is asked; a panic in it is an error like any other.
 pub(super) fn first(view: &mut View<'_>, style: Style) -> Outcome {
-    match guarded(|| first_screen(view)) {
-        Ok(report) => {
+    match guarded(|| fitted(view, style)) {
+        Ok((report, text)) => {
             view.number(&report.objects);
-            Outcome {
-                text: text(&report, style),
-                error: false,
-            }
+            Outcome { text, error: false }
         }
         Err(error) => Outcome {
             text: complaint("info", &error, style),
             error: true,
         },
+    }
+}
+
+/// The first screen with as many types as it has room for, the prompt's own line included.
+fn fitted(view: &mut View<'_>, style: Style) -> (Report, String) {
+    /// Types in it at the most.
+    const TYPES: usize = 5;
+    let lines = view.screen.unwrap_or(usize::MAX);
+    let mut types = TYPES;
+    loop {
+        let report = first_screen(view, types);
+        let text = text(&report, style);
+        if types == 1 || text.lines().count() < lines {
+            return (report, text);
+        }
+        types -= 1;
     }
 }
 
@@ -105,10 +119,17 @@ fn answer(
         whole: rest.iter().any(|word| word == FULL),
         ..style
     };
-    let report = guarded(|| command.answer(view, &rest, host))??;
-    view.number(&report.objects);
     let as_json = |to: &Redirection| to.path.extension() == Some("json".as_ref());
     let as_json = wants_json(&rest) || line.file.as_ref().is_some_and(as_json);
+    let screen = view.screen.take();
+    if !as_json && line.file.is_none() {
+        let gaps = gaps_take(view, style);
+        view.screen = screen.map(|lines| lines.saturating_sub(gaps));
+    }
+    let report = guarded(|| command.answer(view, &rest, host));
+    view.screen = screen;
+    let report = report??;
+    view.number(&report.objects);
     let written = match (as_json, &line.file) {
         (true, _) => json(&report, &view.capture()) + "\n",
         (false, Some(_)) => text(
@@ -131,6 +152,15 @@ fn answer(
             ))
         }
     }
+}
+
+/// Lines of the screen for what cannot be known in this look.
+fn gaps_take(view: &View<'_>, style: Style) -> usize {
+    let gaps = Report {
+        gaps: view.gaps(),
+        ..Report::default()
+    };
+    text(&gaps, style).lines().count()
 }
 
 fn complaint(line: &str, error: &Error, style: Style) -> String {

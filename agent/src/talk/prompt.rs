@@ -86,6 +86,7 @@ impl Prompt {
             terminal.hide_typing();
         }
         tick(view);
+        view.screen = screen(terminal);
         let style = self.style(view, terminal);
         match answered {
             None => {
@@ -113,6 +114,7 @@ impl Prompt {
                 Typed::End => "continue".to_owned(),
             };
             tick(view);
+            view.screen = screen(terminal);
             let outcome = execute(&line, view, host, self.style(view, terminal));
             if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
                 words.rows = view.rows_stand_for();
@@ -250,6 +252,14 @@ fn read_plain(terminal: &mut dyn Terminal) -> io::Result<Typed> {
         }
     }
     Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// Lines of the terminal, if it has a height.
+fn screen(terminal: &dyn Terminal) -> Option<usize> {
+    match terminal.size() {
+        (_, 0) => None,
+        (_, lines) => Some(lines.into()),
+    }
 }
 
 /// Brings the length of the pause up to date; a calendar that was set back counts as none.

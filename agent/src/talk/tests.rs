@@ -3,8 +3,8 @@
 use super::execute::first;
 use super::execute::{Outcome, execute};
 use crate::heap::Gap;
-use crate::query::fixture::{Asked, Book, past, snapshot};
-use crate::query::{COMMANDS, Command, View};
+use crate::query::fixture::{Asked, Book, many, past, snapshot};
+use crate::query::{COMMANDS, Command, Kind, View};
 use crate::render::{Style, width};
 
 /// What comes of the last of several lines of one look that had a look before.
@@ -88,7 +88,7 @@ fn top_is_the_heaviest_types() {
 1  Arc<CacheEntity>         5  41.7    640 B  58.2   58.2    128 B
 2  Vec<u64>          ~      2  16.7    320 B  29.1   87.3    256 B
    total                   12        1.1 KiB
-2 types not shown: `top 4` shows all
+2 types not shown: add `--all`, or a number
 92.7 % of the live bytes have a type
 ~ the type is likely, not sure; ? it is a guess
 ";
@@ -119,6 +119,17 @@ fn full_cuts_nothing() {
         assert!(!sites.contains('…'), "{sites}");
         assert!(squeezed(&sites).contains("/rustc/1/library/alloc/src/alloc.rs"));
     }
+    for (_, [before, line]) in examples() {
+        for columns in [40, 80] {
+            if line.ends_with("--json") {
+                continue;
+            }
+            let full = format!("{line} --full");
+            let shown = shows_within(&[before, &full], columns);
+            assert!(!shown.contains('…'), "{line}:\n{shown}");
+            assert!(shown.lines().all(|line| width(line) <= columns), "{shown}");
+        }
+    }
     // As a setting it holds for every answer.
     let set = shows_within(&["set names full", "top"], 40);
     assert!(set.contains("Arc<demo_server::CacheEntity>"), "{set}");
@@ -142,7 +153,7 @@ fn list_is_the_largest_or_the_oldest() {
 1   0x2200    256 B  5.0 s  Vec<u64>          ~  index::grow:99
 2   0x1000    128 B   42 s  Arc<CacheEntity>     cache::insert:42
             1.1 KiB         total
-10 blocks not shown: a number after the pattern shows more
+10 blocks not shown: add `--all`, or a number
 ~ the type is likely, not sure; ? it is a guess
 ";
     assert_eq!(shows(&["list * 2"]), expected);
@@ -236,7 +247,7 @@ fn sites_are_stacks_with_their_types() {
       demo_server::index::grow at src/index.rs:99
       demo_server::main at src/main.rs:12
    1.1 KiB           12  total
-2 call stacks not shown: a number at the end shows more
+2 call stacks not shown: add `--all`, or a number
 ";
     assert_eq!(shows(&["sites 2"]), expected);
     let row = &document(&["sites unknown"])["rows"][0];
@@ -356,15 +367,86 @@ fn threads_at_the_same_place_are_one_row() {
     assert!(run(&["threads", "where #1"], 80).error);
 }
 
-/// The line that `count` offers could not be typed.
+/// Every command with a table that may be long, with what it must be given, and how many rows it has about sixty types.
+fn tables() -> impl Iterator<Item = String> {
+    let has_rows = |command: &&&Command| command.arguments.iter().any(|one| one.name == "N");
+    let tables = COMMANDS.iter().filter(has_rows);
+    let tables = tables.filter(|command| command.name != "track");
+    tables.map(|command| {
+        let needed = command.arguments.iter().filter(|one| !one.optional);
+        let needed = needed.map(|one| match one.kind {
+            Kind::Mark => " before",
+            kind => panic!("an example of {kind:?}"),
+        });
+        command.name.to_owned() + &needed.collect::<String>()
+    })
+}
+
+/// How many rows the last answer has: as text for a screen of so many lines, or as JSON.
+fn rows_of(line: &str, screen: Option<usize>) -> (usize, Outcome) {
+    let (snapshot, mut book, past) = (many(), Book::default(), past());
+    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    view.screen = screen;
+    let outcome = execute(line, &mut view, &mut Asked::default(), plain(80));
+    assert!(!outcome.error, "{}", outcome.text);
+    (view.rows_stand_for().len(), outcome)
+}
+
+/// `growth --all --json` ended after twenty rows.
 #[test]
-fn what_shows_the_rest_can_be_typed() {
-    for line in ["count 1", "count * 1", "count * 1 --where size > 1"] {
-        let shown = shows(&[line]);
-        let offered = shown.split('`').nth(1).unwrap();
-        assert!(
-            !shows(&[offered]).contains("not shown"),
-            "{line}: {offered}"
-        );
+fn json_has_as_many_rows_as_text() {
+    assert!(tables().count() >= 6);
+    for line in tables() {
+        for (asked, least, most) in [
+            ("", 20, 20),
+            (" 7", 7, 7),
+            (" 33", 33, 33),
+            (" --all", 60, 99),
+        ] {
+            let line = format!("{line}{asked}");
+            let (rows, _) = rows_of(&line, None);
+            assert!((least..=most).contains(&rows), "{line}: {rows}");
+            let (_, answer) = rows_of(&format!("{line} --json"), Some(24));
+            let answer: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
+            let in_json = answer["rows"].as_array().map(Vec::len);
+            assert_eq!(in_json, Some(rows), "{line}");
+            let noted = rows_of(&line, None).1.text.contains("not shown");
+            assert_eq!(noted, asked != " --all", "{line}");
+        }
     }
+}
+
+/// Twenty rows never fitted a terminal of 24 lines.
+#[test]
+fn tables_fit_the_screen() {
+    for line in tables() {
+        for screen in [24, 30, 55] {
+            let (rows, outcome) = rows_of(&line, Some(screen));
+            let lines = outcome.text.lines().count();
+            assert!(lines < screen, "{line}: {lines} lines on {screen}");
+            assert!(
+                rows >= 3 && lines + 8 > screen,
+                "{line}: {lines} lines on {screen}"
+            );
+        }
+        let (rows, _) = rows_of(&line, Some(5));
+        assert!((3..=10).contains(&rows), "{line}: {rows}");
+        assert_eq!(rows_of(&format!("{line} 33"), Some(24)).0, 33);
+    }
+}
+
+#[test]
+fn the_first_screen_leaves_types_out_where_it_would_scroll() {
+    let (snapshot, mut book, past) = (many(), Book::default(), past());
+    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    let mut lines = |screen| {
+        view.screen = screen;
+        let text = first(&mut view, plain(80)).text;
+        (text.lines().count(), text.matches("  T").count())
+    };
+    let (all, five) = lines(None);
+    assert_eq!(five, 5);
+    assert_eq!(lines(Some(all + 1)), (all, 5));
+    assert_eq!(lines(Some(all)), (all - 1, 4));
+    assert_eq!(lines(Some(3)), (all - 4, 1));
 }

@@ -123,6 +123,17 @@ fn a_later_handler_is_noticed_once_and_left_alone() {
     assert_eq!(text.matches("another handler for SIGQUIT").count(), 1);
 }
 
+/// It told of Ctrl-\\, which then kills it.
+#[test]
+fn the_server_says_which_signal_opens_the_prompt() {
+    let server = Launch::demo().set("SIGHEAP", "signal=USR2").start();
+    let said = format!("run `kill -USR2 {}` to open the heap", server.pid);
+    server.expect_after(0, &said);
+    assert!(!server.watch.seen().text.contains("Ctrl-"));
+    server.signal(Signal::SIGUSR2);
+    server.expect_after(0, PROMPT);
+}
+
 #[test]
 fn another_signal_opens_the_prompt_and_sigquit_means_what_it_did() {
     let program = Launch::program(["plain"])

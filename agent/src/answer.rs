@@ -4,6 +4,9 @@ use std::fmt;
 
 /// What a [command of the program's own](crate::Agent::command) returns: nothing, or whether it went well. An error is
 /// shown at the prompt after what the command wrote.
+///
+/// A closure that only panics, such as `|_, _| panic!()`, does not say which of these it is, and does not compile, in
+/// edition 2021 as little as in 2024. One with a type does: `|_, _| -> () { panic!() }`.
 pub trait Answer {
     /// What went wrong, if something did.
     fn failure(self) -> Option<String>;

@@ -16,6 +16,11 @@ impl Agent {
         false
     }
 
+    /// The number of the signal that opens the heap: none on this target.
+    pub fn signal(&self) -> Option<i32> {
+        None
+    }
+
     /// Remembers how many blocks of each kind there are now: on this target, none.
     ///
     /// # Errors

@@ -131,6 +131,18 @@ pub(crate) enum Object {
     Threads(Rc<[u32]>),
 }
 
+impl Object {
+    /// What it is, in words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Object::Block(_) => "a block",
+            Object::Type(_) => "a type",
+            Object::Site(_) => "a call stack",
+            Object::Threads(_) => "a thread",
+        }
+    }
+}
+
 /// What every answer of one look has in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {

@@ -61,12 +61,13 @@ const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
     log_to_stderr();
-    sigheap::install().command("cache", "how full the index of visits is", |_, out| {
+    let agent = sigheap::install();
+    agent.command("cache", "how full the index of visits is", |_, out| {
         writeln!(out, "{} visits in the index", CACHE.len())
     });
     match options::parse(std::env::args_os().skip(1)) {
         Ok(Asked::Help) => say(io::stdout(), options::HELP, ExitCode::SUCCESS),
-        Ok(Asked::Run(options)) => run(&options),
+        Ok(Asked::Run(options)) => run(&options, agent),
         Err(error) => {
             let text = format!("demo-server: {error}\nTry: demo-server --help\n");
             say(io::stderr(), &text, ExitCode::from(MISUSED))
@@ -74,8 +75,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> ExitCode {
-    match serve(options) {
+fn run(options: &Options, agent: sigheap::Agent) -> ExitCode {
+    match serve(options, agent) {
         Ok(()) => {
             info!("ended");
             ExitCode::SUCCESS
@@ -87,10 +88,10 @@ fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
+fn serve(options: &Options, agent: sigheap::Agent) -> Result<(), Box<dyn Error>> {
     let writer = writer::Writer::start(store::Store::open(&options.db)?)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let result = runtime.block_on(until_told_to_stop(options, writer));
+    let result = runtime.block_on(until_told_to_stop(options, agent, writer));
     // A client's task may be anywhere, and nothing that matters is left to it.
     runtime.shutdown_background();
     result
@@ -98,6 +99,7 @@ fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
 
 async fn until_told_to_stop(
     options: &Options,
+    agent: sigheap::Agent,
     writer: writer::Writer,
 ) -> Result<(), Box<dyn Error>> {
     let stop = stop_signal()?;
@@ -105,14 +107,14 @@ async fn until_told_to_stop(
     input::start(&options.source, sender)
         .await
         .map_err(|error| format!("cannot read {}: {error}", options.source))?;
-    announce(options);
+    announce(options, agent);
     let visits = visits::Visits::new(&CACHE, &ENDED, options.leaks);
     let seconds = seconds::Seconds::new(options.leaks.has(leaks::Leak::Spare));
     let ingest = ingest::Ingest::new(options.sessions, visits, seconds, writer);
     Ok(ingest.run(lines, options.commit_every, stop).await?)
 }
 
-fn announce(options: &Options) {
+fn announce(options: &Options, agent: sigheap::Agent) {
     let pid = std::process::id();
     info!(
         pid,
@@ -123,7 +125,21 @@ fn announce(options: &Options) {
         "reading {}",
         options.source
     );
-    info!("press Ctrl-\\ in this terminal, or run `kill -QUIT {pid}`, to open the heap");
+    // Nothing opens it where the agent is off or could not be installed, which it says itself.
+    if let Some(signal) = agent.signal() {
+        info!("{} to open the heap", how_to_send(signal, pid));
+    }
+}
+
+/// What a user does to send a signal to this process.
+fn how_to_send(signal: i32, pid: u32) -> String {
+    let name = signal_hook::low_level::signal_name(signal);
+    let name = name.map(|name| name.trim_start_matches("SIG").to_owned());
+    let kill = format!("run `kill -{} {pid}`", name.unwrap_or(signal.to_string()));
+    match signal == signal_hook::consts::SIGQUIT {
+        true => format!("press Ctrl-\\ in this terminal, or {kill},"),
+        false => kill,
+    }
 }
 
 /// Ready when the server is asked to end, by Ctrl-C or SIGTERM. From this call on neither kills it.

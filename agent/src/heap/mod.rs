@@ -29,4 +29,4 @@ pub use rate::Rate;
 pub use settings::{SETTINGS, Setting, Settings};
 pub use site::{Marks, Site, SiteId};
 pub use snapshot::{Before, Malloc, Mapped, MemorySplit, Snapshot, Tracking};
-pub use thread::{Doing, Registers, Thread};
+pub use thread::{Doing, ERRANDS, Registers, Thread};

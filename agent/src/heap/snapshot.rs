@@ -50,6 +50,11 @@ impl Snapshot {
         (began != 0).then(|| Duration::from_nanos(self.taken_ns.saturating_sub(began)))
     }
 
+    /// The threads but the agent's own.
+    pub fn programs_threads(&self) -> impl Iterator<Item = &Thread> {
+        self.threads.iter().filter(|thread| !thread.is_agents())
+    }
+
     /// Bytes in live blocks.
     pub fn live_bytes(&self) -> u64 {
         self.blocks.iter().map(|block| block.size).sum()

@@ -17,6 +17,16 @@ pub struct Thread {
     pub stack: Site,
 }
 
+/// What the agent calls the thread that speaks to the program's code.
+pub const ERRANDS: &str = "sigheap-errands";
+
+impl Thread {
+    /// Whether it is the agent's own.
+    pub fn is_agents(&self) -> bool {
+        self.name == ERRANDS
+    }
+}
+
 /// What a thread was doing when it stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Doing {

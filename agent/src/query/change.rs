@@ -227,8 +227,11 @@ fn notes(shown: &[&Change], meant: usize, all: usize, ask: &Ask) -> Vec<String> 
     notes
 }
 
-/// How long ago a moment was, as words: `42 s before this look`.
+/// How long ago a moment was, as words: `42 s before this one`.
 pub(crate) fn ago(past: &Past) -> String {
+    if past.ago_ns == 0 {
+        return "which is now".to_owned();
+    }
     let ago = Value::Span(Duration::from_nanos(past.ago_ns));
     format!("{ago} before this one")
 }
@@ -260,7 +263,7 @@ pub(crate) fn gaps<'p>(
                     "{} that lived at {whose} without a record",
                     Value::Bytes(past.unknown)
                 ),
-                "what realloc has moved since has a record now, and looks as if it were new",
+                "what took its place since has a record, and so turnover looks like growth",
             ));
         }
         if past.folded {

@@ -32,6 +32,8 @@ pub(crate) struct Command {
     pub(crate) needs: &'static [Need],
     /// Whether no prefix of the name stands for it, since it cannot be undone.
     pub(crate) whole: bool,
+    /// Whether a short word for it, at a terminal, has to be confirmed: it ends the program.
+    pub(crate) asks: bool,
     /// Whether help and completion leave it out: it is there for the tests.
     pub(crate) hidden: bool,
     /// Whether the program answers it, not sigheap; see [`add`].
@@ -54,6 +56,7 @@ impl Command {
         from: "",
         needs: &[],
         whole: false,
+        asks: false,
         hidden: false,
         of_program: false,
         run: |_, _, _| Ok(Report::default()),
@@ -91,6 +94,11 @@ impl Command {
             usage += &format!(" [{}]", flag.usage());
         }
         usage
+    }
+
+    /// Whether it has to be confirmed if it was called so: by the beginning of its name, or by an alias of one letter.
+    pub(crate) fn asks_if_called(&self, word: &str) -> bool {
+        self.asks && (word.len() == 1 || !self.is_called(word))
     }
 
     pub(super) fn is_called(&self, word: &str) -> bool {

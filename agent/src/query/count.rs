@@ -2,7 +2,7 @@
 
 use super::filter::Filter;
 use super::rows::{self, ALL, N, left_out};
-use super::subject::{Subject, none_found};
+use super::subject::Subject;
 use super::types::{Kind, Types, legend, sample_column, sample_value, share, type_value};
 use super::{Argument, Command, Error, Example, Kind as ArgumentKind, Need, Typed, View, WHERE};
 use crate::heap::{Block, Host};
@@ -68,7 +68,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             Some(_) => Vec::new(),
         },
         total: total(&kinds, whole),
-        notes: notes(shown, kinds.len(), filter.as_ref()),
+        notes: notes(shown, kinds.len(), &subject, filter.as_ref()),
         gaps: view.gaps(),
         ..Report::default()
     })
@@ -135,9 +135,9 @@ fn total(kinds: &[Kind], (all_count, all_bytes): (u64, u64)) -> Vec<(&'static st
     ]
 }
 
-fn notes(shown: &[Kind], all: usize, filter: Option<&Filter>) -> Vec<String> {
+fn notes(shown: &[Kind], all: usize, subject: &Subject, filter: Option<&Filter>) -> Vec<String> {
     let mut notes = Vec::new();
-    notes.extend(none_found(all as u64, filter));
+    notes.extend(subject.none_found(all as u64, filter));
     let left = all - shown.len();
     notes.extend(left_out(left as u64, "type"));
     notes.extend(legend(shown.iter().map(|kind| &kind.name)));

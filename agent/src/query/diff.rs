@@ -1,5 +1,6 @@
 //! `diff`: what changed from one mark to another, or to now.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::change::{self, ALL, Ask, changes, gaps};
@@ -82,12 +83,12 @@ fn named_like_a_number(view: &View<'_>, typed: &Typed) -> (Ask, Vec<String>) {
 fn between(view: &mut View<'_>, from: &str, to: &str, ask: &Ask) -> Result<Report, Error> {
     let (before, after) = (view.marked(from)?, view.marked(to)?);
     let apart = Value::Span(Duration::from_nanos(before.ago_ns.abs_diff(after.ago_ns)));
-    let order = if after.ago_ns > before.ago_ns {
-        "before"
-    } else {
-        "after"
+    let when = match after.ago_ns.cmp(&before.ago_ns) {
+        Ordering::Less => format!("{apart} after it"),
+        Ordering::Equal => "of the same look".to_owned(),
+        Ordering::Greater => format!("{apart} before it"),
     };
-    let since = format!("from the mark `{from}` to `{to}`, {apart} {order} it");
+    let since = format!("from the mark `{from}` to `{to}`, {when}");
     let changes = changes(after.kinds.values(), &before.kinds);
     let whose = [from, to].map(|name| format!("the mark `{name}`"));
     let gaps = gaps(view, [(&*whose[0], &before), (&*whose[1], &after)]);

@@ -83,6 +83,8 @@ pub(crate) enum Error {
     WrongRow {
         /// What was typed.
         word: String,
+        /// What it stands for: `a thread`.
+        is: &'static str,
         /// What would do.
         wanted: &'static str,
     },
@@ -237,7 +239,7 @@ impl fmt::Display for Error {
                     "row {word} is of the look before, and the program ran since"
                 )
             }
-            Error::WrongRow { word, .. } => write!(f, "row {word} stands for something else"),
+            Error::WrongRow { word, is, .. } => write!(f, "row {word} is {is}"),
             Error::NoMark { name, .. } => write!(f, "there is no mark `{name}`"),
             Error::NoThread { word, .. } => write!(f, "no thread is called `{word}`"),
             Error::MarksFull { number: true } => {

@@ -107,11 +107,18 @@ fn grown(view: &mut View<'_>) -> Option<String> {
         format!("{name} {count} ({bytes})")
     };
     let grown: Vec<String> = grown.map(one).collect();
+    let turnover = match past.unknown {
+        0 => String::new(),
+        unknown => format!(
+            ", when {} had no record, so that turnover looks like growth",
+            Value::Bytes(unknown)
+        ),
+    };
     Some(if grown.is_empty() {
         format!("Nothing grew in the {ago} since look {}.", past.look)
     } else {
         format!(
-            "Grew in the {ago} since look {}: {}.",
+            "Grew in the {ago} since look {}{turnover}: {}.",
             past.look,
             grown.join(", ")
         )

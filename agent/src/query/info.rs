@@ -34,7 +34,7 @@ fn run(view: &mut View<'_>, _: &Typed, _: &mut dyn Host) -> Result<Report, Error
     let mut head = vec![paused(view)];
     head.extend(unstopped(view.snapshot, usize::MAX));
     head.extend(view.snapshot.hints.iter().cloned());
-    let mut notes = vec![live(view), tracking(view.snapshot), typed(view)];
+    let mut notes = vec![live(view), tracker(view.snapshot), typed(view)];
     notes.push(format!("Verdict: {}", verdict.says));
     notes.push(format!("Next: {}", verdict.next));
     let mut gaps = view.gaps();
@@ -87,11 +87,8 @@ pub(crate) fn parts(memory: &MemorySplit) -> [Part; 8] {
 /// Program and pid, how long it has been paused, what stopped.
 pub(crate) fn paused(view: &View<'_>) -> String {
     let snapshot = view.snapshot;
-    let stopped = snapshot
-        .threads
-        .iter()
-        .filter(|t| t.stopped.is_ok())
-        .count() as u64;
+    let threads = snapshot.programs_threads();
+    let stopped = threads.filter(|t| t.stopped.is_ok()).count() as u64;
     let state = if view.frozen {
         let paused = Value::Span(view.paused);
         format!("paused for {paused} and its clients wait")
@@ -124,8 +121,22 @@ pub(crate) fn unstopped(snapshot: &Snapshot, most: usize) -> Option<String> {
     (!running.is_empty()).then(|| format!("Not stopped: {}.", running.join("; ")))
 }
 
-/// How the tracker stands.
+/// How the tracker stands, and what has no record.
 pub(crate) fn tracking(snapshot: &Snapshot) -> String {
+    let tracking = &snapshot.tracking;
+    let line = tracker(snapshot);
+    match tracking.unknown_blocks {
+        0 => line,
+        n => format!(
+            "{}; {} of {} without a record.",
+            line.trim_end_matches('.'),
+            count(n, "block"),
+            Value::Bytes(tracking.unknown_bytes)
+        ),
+    }
+}
+
+fn tracker(snapshot: &Snapshot) -> String {
     let tracking = &snapshot.tracking;
     if !tracking.present {
         return "Tracking: none, the program does not allocate through sigheap::Heap.".to_owned();
@@ -137,21 +148,13 @@ pub(crate) fn tracking(snapshot: &Snapshot) -> String {
         n => format!("; {} {what}", count(n, "block")),
     };
     format!(
-        "Tracking: {}; {sites} kept, {used} % of their room used{}{}{}.",
+        "Tracking: {}; {sites} kept, {used} % of their room used{}{}.",
         super::track::mode(tracking),
         some(tracking.without_stack, "came without one"),
         some(
             tracking.unrecorded,
             "could not be recorded for want of memory"
         ),
-        match tracking.unknown_blocks {
-            0 => String::new(),
-            n => format!(
-                "; {} of {} without a record",
-                count(n, "block"),
-                Value::Bytes(tracking.unknown_bytes)
-            ),
-        },
     )
 }
 
@@ -207,29 +210,41 @@ fn row(part: Part, resident: u64) -> Row {
 fn live(view: &mut View<'_>) -> String {
     let types = view.types();
     let known = types.kinds.iter().filter(|kind| kind.is_known()).count();
+    let types = count(known as u64, "type");
+    let (snapshot, tracking) = (view.snapshot, &view.snapshot.tracking);
+    let (blocks, bytes) = (snapshot.blocks.len() as u64, snapshot.live_bytes());
+    let recorded = Value::Bytes(bytes);
+    if tracking.unknown_blocks == 0 {
+        return format!("Live: {} of {types}, {recorded}.", count(blocks, "block"));
+    }
+    // Counted exactly, whatever of it has a record.
     format!(
-        "Live: {} of {}, {} as asked for.",
-        count(types.counts.count(), "block"),
-        count(known as u64, "type"),
-        Value::Bytes(types.counts.bytes()),
+        "Live: {}, {}; {} of them, of {types} and {recorded}, have a record{}.",
+        count(blocks + tracking.unknown_blocks, "block"),
+        Value::Bytes(bytes + tracking.unknown_bytes),
+        Value::Count(blocks),
+        match tracking.sample {
+            0 => "",
+            _ => ", and stand for the others",
+        },
     )
 }
 
 fn facts(view: &mut View<'_>) -> Vec<(&'static str, Value)> {
     let types = view.types();
     let snapshot = view.snapshot;
-    let stopped = snapshot
-        .threads
-        .iter()
-        .filter(|t| t.stopped.is_ok())
-        .count();
+    let threads = snapshot.programs_threads();
+    let stopped = threads.filter(|t| t.stopped.is_ok()).count();
     vec![
         ("bytes", Value::Bytes(snapshot.memory.resident)),
         ("program", Value::text(&*snapshot.program)),
         ("look", Value::Count(u64::from(snapshot.look))),
         ("paused_s", Value::Span(view.paused)),
         ("stop_s", Value::Span(snapshot.stop)),
-        ("threads", Value::Count(snapshot.threads.len() as u64)),
+        (
+            "threads",
+            Value::Count(snapshot.programs_threads().count() as u64),
+        ),
         ("threads_stopped", Value::Count(stopped as u64)),
         ("live_count", Value::Count(types.counts.count())),
         ("live_bytes", Value::Bytes(types.counts.bytes())),

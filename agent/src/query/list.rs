@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::filter::{self, Filter};
 use super::rows::{self, ALL, N, left_out};
 use super::stack::{frames, id_value, short_label};
-use super::subject::{Subject, none_found};
+use super::subject::Subject;
 use super::types::{legend, sample_value, type_value};
 use super::view::age;
 use super::{Argument, Command, Error, Example, Flag, Kind, Need, Typed, View, WHERE};
@@ -161,7 +161,7 @@ fn row(view: &mut View<'_>, block: &Block, name: &TypeName, full: bool) -> Row {
 fn notes(ask: &Ask, tally: &Tally, shown: &[&Block], named: &[TypeName]) -> Vec<String> {
     let mut notes = Vec::new();
     let all = tally.recorded();
-    notes.extend(none_found(all, ask.filter.as_ref()));
+    notes.extend(ask.subject.none_found(all, ask.filter.as_ref()));
     if tally.sample() > 0 {
         notes.push(format!(
             "{} recorded, which stand for about {}",

@@ -63,6 +63,9 @@ pub(crate) fn check(name: &str) -> Result<(), String> {
     if name.len() > LONGEST_NAME {
         return Err(format!("a name has {LONGEST_NAME} bytes at most"));
     }
+    if name.starts_with('-') {
+        return Err("a name does not begin with -, as flags do".to_owned());
+    }
     let fits = |c: char| c.is_alphanumeric() || "-_.:/+".contains(c);
     match name.chars().find(|c| !fits(*c)) {
         None if !name.is_empty() => Ok(()),

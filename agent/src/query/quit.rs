@@ -9,7 +9,7 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &["q", "exit"],
     summary: "end the program",
     help: "The program ends at once with this exit code, 0 unless given: no destructor runs, nothing is flushed. The terminal \
-           is restored.",
+           is restored. At a terminal a shorter word, such as `q`, asks first.",
     arguments: &[Argument {
         name: "CODE",
         kind: Kind::Number,
@@ -27,6 +27,7 @@ pub(crate) static COMMAND: Command = Command {
         },
     ],
     from: "pdb, gdb",
+    asks: true,
     run,
     ..Command::PLAIN
 };

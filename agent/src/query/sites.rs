@@ -87,9 +87,13 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         rows,
         objects: sums.iter().map(|sum| Object::Site(sum.site)).collect(),
         total,
-        notes: left_out((all - sums.len()) as u64, "call stack")
-            .into_iter()
-            .collect(),
+        notes: [
+            ask.subject.none_found(all as u64, None),
+            left_out((all - sums.len()) as u64, "call stack"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         gaps: view.gaps(),
         ..Report::default()
     })

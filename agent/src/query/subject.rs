@@ -48,6 +48,18 @@ impl Subject {
         Ok(Subject { parts })
     }
 
+    /// A line for an answer that is empty, with the condition as it was understood.
+    pub(crate) fn none_found(&self, found: u64, filter: Option<&Filter>) -> Option<String> {
+        let condition = filter.map(|filter| format!(" for which this holds: {filter}"));
+        let condition = condition.unwrap_or_default();
+        (found == 0).then(|| match &self.parts[..] {
+            [Part::Types(Pattern::Unknown)] if condition.is_empty() => {
+                "Every block that is recorded has a type: none is `unknown`.".to_owned()
+            }
+            _ => format!("No live block is there{condition}."),
+        })
+    }
+
     /// The same, where a block stands for its call stack.
     pub(crate) fn by_site(mut self, view: &View<'_>) -> Self {
         for part in &mut self.parts {
@@ -208,12 +220,6 @@ impl<'f> Sieve<'f> {
     }
 }
 
-/// A line for an answer that is empty, with the condition as it was understood.
-pub(crate) fn none_found(found: u64, filter: Option<&Filter>) -> Option<String> {
-    let condition = filter.map(|filter| format!(" for which this holds: {filter}"));
-    (found == 0).then(|| format!("No live block is there{}.", condition.unwrap_or_default()))
-}
-
 /// A word of a list: `String, Vec<u64>` is two types.
 fn separated(word: &str) -> &str {
     match word.strip_suffix(',') {
@@ -228,9 +234,10 @@ fn part_of_row(view: &View<'_>, word: &str) -> Result<Option<Part>, Error> {
         Some(Object::Type(full)) => Some(Part::Types(Pattern::Full(full))),
         Some(Object::Site(site)) => Some(Part::Site(site)),
         Some(Object::Block(address)) => Some(Part::Block(address)),
-        Some(Object::Threads(_)) => {
+        Some(other @ Object::Threads(_)) => {
             return Err(Error::WrongRow {
                 word: word.to_owned(),
+                is: other.kind(),
                 wanted: "the row of a type, a call stack or a block",
             });
         }
@@ -251,7 +258,9 @@ fn longest(view: &mut View<'_>, words: &[&str]) -> Result<(Part, usize), Error> 
     let types = view.types();
     for taken in (1..=words.len()).rev() {
         let pattern = Pattern::read(&words[..taken].join(" "));
-        if types.kinds.iter().any(|kind| pattern.matches(&kind.name)) {
+        // That nothing is unknown is an answer.
+        let nothing = pattern == Pattern::Unknown;
+        if nothing || types.kinds.iter().any(|kind| pattern.matches(&kind.name)) {
             return Ok((Part::Types(pattern), taken));
         }
     }

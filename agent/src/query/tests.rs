@@ -158,6 +158,19 @@ fn patterns_that_match_nothing_suggest_names() {
     assert_eq!(error.hint().as_deref(), Some("did you mean `CacheEntity`?"));
 }
 
+/// It read like an error.
+#[test]
+fn that_nothing_is_unknown_is_an_answer() {
+    let (mut snapshot, mut book) = (snapshot(), Book::default());
+    snapshot.blocks.retain(|block| block.size != 40);
+    let mut view = View::new(&snapshot, &mut book, None);
+    for line in ["list unknown", "count unknown", "sites unknown"] {
+        let report = ask(&mut view, line, &mut Asked::default()).expect(line);
+        assert!(report.rows.is_empty(), "{line}");
+        assert!(report.notes[0].starts_with("Every block that is recorded has a type"));
+    }
+}
+
 #[test]
 fn several_words_are_one_type_or_several() {
     let total = |lines: &[&str]| {
@@ -320,6 +333,7 @@ fn names_of_marks_are_checked() {
             .to_string()
             .contains("40 bytes")
     );
+    assert!(wrong("mark -x").to_string().contains("begin with -"));
     assert!(wrong("mark --drop").to_string().contains("which mark?"));
     assert!(wrong("mark none --drop").hint().is_some());
 }
@@ -328,7 +342,7 @@ fn names_of_marks_are_checked() {
 fn marks_may_be_called_by_numbers() {
     let (_, answer) = marked(&["mark 1", "mark 2", "diff 1 2 --all"]);
     let head = answer.expect("it has an answer").head;
-    assert_eq!(head, ["From the mark `1` to `2`, 0 us after it:"]);
+    assert_eq!(head, ["From the mark `1` to `2`, of the same look:"]);
     let (_, answer) = marked(&["mark 1", "diff before 1 1"]);
     let report = answer.expect("it has an answer");
     assert_eq!(report.rows.len(), 1, "one row was asked for");
@@ -460,10 +474,7 @@ fn what_is_no_block_is_said() {
     );
     assert_eq!(wrong(&["where 0xfff"]), "no live Rust block lies at 0xfff");
     assert_eq!(wrong(&["where #1"]), "there is no row #1");
-    assert_eq!(
-        wrong(&["top", "where #1"]),
-        "row #1 stands for something else"
-    );
+    assert_eq!(wrong(&["top", "where #1"]), "row #1 is a type");
     assert_eq!(wrong(&["where main"]), "where: `main` is no address");
     assert_eq!(wrong(&["where"]), "where: which block?");
     assert_eq!(

@@ -63,7 +63,7 @@ struct Key {
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
     let word = typed.words.first();
     let chosen = match word {
-        None => view.snapshot.threads.iter().collect(),
+        None => view.snapshot.programs_threads().collect(),
         Some(word) => chosen(view, word)?,
     };
     let groups = groups(view, &chosen);
@@ -81,13 +81,24 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         objects: groups.iter().map(object).collect(),
         total: vec![("threads", Value::Count(chosen.len() as u64))],
         notes: match word {
-            None if !groups.is_empty() => {
-                vec!["`threads #1` shows every frame of a row".to_owned()]
-            }
-            _ => Vec::new(),
+            None => notes(view, groups.len()),
+            Some(_) => Vec::new(),
         },
-        gaps: view.gaps(),
+        gaps: view.names.gaps(),
     })
+}
+
+fn notes(view: &View<'_>, groups: usize) -> Vec<String> {
+    let shown = (groups > 0).then(|| "`threads #1` shows more frames of a row".to_owned());
+    let all = view.snapshot.threads.iter();
+    let own: Vec<&str> = all
+        .filter(|thread| thread.is_agents())
+        .map(|thread| thread.name.as_str())
+        .collect();
+    let own = own
+        .first()
+        .map(|name| format!("Without sigheap's own: `threads {name}`"));
+    shown.into_iter().chain(own).collect()
 }
 
 static COLUMNS: [Column; 7] = [
@@ -108,9 +119,10 @@ fn chosen<'v>(view: &View<'v>, word: &str) -> Result<Vec<&'v Thread>, Error> {
             .iter()
             .filter(|thread| tids.contains(&thread.tid))
             .collect(),
-        Some(_) => {
+        Some(other) => {
             return Err(Error::WrongRow {
                 word: word.to_owned(),
+                is: other.kind(),
                 wanted: "the row of a thread: `threads` first",
             });
         }
@@ -269,6 +281,20 @@ fn names(threads: &[&Thread]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::fixture::{Asked, Book, snapshot};
+
+    #[test]
+    fn the_agents_own_thread_is_left_out_and_named() {
+        let (mut snapshot, mut book) = (snapshot(), Book::default());
+        snapshot.threads[1].name = crate::heap::ERRANDS.to_owned();
+        let mut view = View::new(&snapshot, &mut book, None);
+        let mut ask = |words: &[String]| COMMAND.answer(&mut view, words, &mut Asked::default());
+        let all = ask(&[]).unwrap();
+        assert!(all.head[0].starts_with("1 thread stopped, and 1 that runs on"));
+        let offered = all.notes.last().unwrap().split('`').nth(1).unwrap();
+        assert_eq!(offered, "threads sigheap-errands");
+        assert_eq!(ask(&["sigheap-errands".to_owned()]).unwrap().rows.len(), 1);
+    }
 
     #[test]
     fn a_cut_stack_says_where_its_thread_began() {

@@ -145,10 +145,14 @@ fn costs(snapshot: &Snapshot) -> Vec<Row> {
         "{}, {used} % of their room",
         count(tracking.sites, "call stack")
     );
-    let rest = snapshot
-        .memory
-        .own
-        .saturating_sub(tracking.records_bytes + tracking.sites_bytes);
+    // Of pages that were only read, the kernel counts as present what it does not count as resident.
+    let mut left = snapshot.memory.own;
+    let mut take = |bytes: u64| {
+        let taken = bytes.min(left);
+        left -= taken;
+        taken
+    };
+    let (stack_bytes, record_bytes) = (take(tracking.sites_bytes), take(tracking.records_bytes));
     let row = |key: &'static str, name: String, bytes| {
         let name = Value::Name {
             short: name.into(),
@@ -157,13 +161,9 @@ fn costs(snapshot: &Snapshot) -> Vec<Row> {
         Row::new([name, Value::Bytes(bytes)])
     };
     vec![
-        row(
-            "records",
-            "records of blocks".to_owned(),
-            tracking.records_bytes,
-        ),
-        row("stacks", stacks, tracking.sites_bytes),
-        row("rest", "unwind rules, threads, this look".to_owned(), rest),
+        row("records", "records of blocks".to_owned(), record_bytes),
+        row("stacks", stacks, stack_bytes),
+        row("rest", "unwind rules, threads, this look".to_owned(), left),
     ]
 }
 
@@ -358,6 +358,52 @@ mod tests {
             Request::Track(Mode::Off),
         ];
         assert_eq!(host.0, asked);
+    }
+
+    #[test]
+    fn the_costs_add_up_to_their_total() {
+        for records in [0, 1 << 20, 1 << 40] {
+            let snapshot = tracked(|snapshot| snapshot.tracking.records_bytes = records);
+            let report = ask(&snapshot, "track").unwrap();
+            let bytes = |value: &Value| match value {
+                Value::Bytes(bytes) => *bytes,
+                other => panic!("{other}"),
+            };
+            let parts: u64 = (0..3).map(|row| bytes(cell(&report, row, "bytes"))).sum();
+            assert_eq!(parts, bytes(&report.total[0].1));
+        }
+    }
+
+    #[test]
+    fn info_says_one_figure_for_what_lives() {
+        for (snapshot, says) in [
+            (snapshot(), "Live: 12 blocks of 3 types, 1.1 KiB."),
+            (
+                tracked(off),
+                "Live: 19 blocks, 3.0 MiB; 12 of them, of 3 types and 1.1 KiB, have a record.",
+            ),
+            (
+                tracked(sample),
+                "Live: 52 blocks, 6.0 KiB; 12 of them, of 3 types and 1.1 KiB, have a record, and stand for the others.",
+            ),
+        ] {
+            let notes = ask(&snapshot, "info").unwrap().notes;
+            assert!(notes[0].starts_with(says), "{}", notes[0]);
+            assert!(!notes[1].contains("without a record"), "{}", notes[1]);
+        }
+    }
+
+    #[test]
+    fn the_first_screen_says_what_turnover_looks_like() {
+        let (snapshot, mut book, mut past) = (snapshot(), Book::default(), past());
+        let mut screen = |past: &crate::trend::Counts| {
+            let mut view = View::new(&snapshot, &mut book, Some(past));
+            super::super::first_screen(&mut view, 5).notes[0].clone()
+        };
+        assert!(screen(&past).starts_with("Grew in the 42 s since look 1: "));
+        past.unknown = 1 << 20;
+        let grew = "Grew in the 42 s since look 1, when 1.0 MiB had no record, so that turnover looks like growth: ";
+        assert!(screen(&past).starts_with(grew), "{}", screen(&past));
     }
 
     #[test]

@@ -254,9 +254,10 @@ impl<'a> View<'a> {
     pub(crate) fn block(&self, word: &str) -> Result<Option<&'a Block>, Error> {
         let address = match self.row(word)? {
             Some(Object::Block(address)) => address,
-            Some(_) => {
+            Some(other) => {
                 return Err(Error::WrongRow {
                     word: word.to_owned(),
+                    is: other.kind(),
                     wanted: "the row of a block: `list PATTERN` first",
                 });
             }

@@ -9,7 +9,7 @@ pub(crate) fn width(words: &str) -> usize {
 
 /// The words in at most so many columns, the middle cut out where they are too long: a name's beginning says whose it
 /// is, its end what it is.
-pub(super) fn cut(words: &str, columns: usize) -> String {
+pub(crate) fn cut(words: &str, columns: usize) -> String {
     if width(words) <= columns {
         return words.to_owned();
     }

@@ -6,9 +6,9 @@ mod json;
 mod table;
 mod text;
 
-pub(crate) use fit::{tame, width};
+pub(crate) use fit::{cut, tame, width};
 pub(crate) use json::{json, json_error};
-pub(crate) use text::{error_text, text};
+pub(crate) use text::{error_text, lines_of_gaps, text};
 
 /// How text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,11 +19,15 @@ pub(crate) fn text(report: &Report, style: Style) -> String {
     let mut lines: Vec<String> = wrapped(&report.head, style).collect();
     lines.extend(table(report, style));
     lines.extend(wrapped(&report.notes, style).map(|line| style.paint(Ink::Dim, &line)));
-    for gap in &report.gaps {
-        let gap = [describe(gap)];
-        lines.extend(wrapped(&gap, style).map(|line| style.paint(Ink::Yellow, &line)));
-    }
+    let gaps: Vec<String> = report.gaps.iter().map(describe).collect();
+    lines.extend(wrapped(&gaps, style).map(|line| style.paint(Ink::Yellow, &line)));
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// How many lines these gaps take.
+pub(crate) fn lines_of_gaps(gaps: &[Gap], style: Style) -> usize {
+    let gaps: Vec<String> = gaps.iter().map(describe).collect();
+    wrapped(&gaps, style).count()
 }
 
 /// An error as text.

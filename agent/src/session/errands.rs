@@ -15,6 +15,7 @@ use std::time::Duration;
 use std::{fmt, io, thread};
 
 use super::commands::Job;
+use crate::heap::ERRANDS;
 use crate::os::{futex, process, quit, stop};
 use crate::track::arena;
 
@@ -67,9 +68,7 @@ impl Errands {
         let _deaf = process::Deaf::to_all(&[stop::signal()]);
         let (sender, receiver) = sync_channel(WAITING);
         let run = move || serve(&receiver);
-        thread::Builder::new()
-            .name("sigheap-errands".into())
-            .spawn(run)?;
+        thread::Builder::new().name(ERRANDS.into()).spawn(run)?;
         Ok(Errands {
             way: sender,
             open: None,

@@ -29,6 +29,11 @@ impl Agent {
         self.active && quit::is_installed_here()
     }
 
+    /// The number of the signal that opens the heap, if one does: SIGQUIT, unless another was chosen.
+    pub fn signal(&self) -> Option<i32> {
+        self.is_active().then(quit::signal)
+    }
+
     /// Remembers how many blocks of each kind there are now, as `mark NAME` does at the prompt, where `diff` and
     /// `growth --since` compare with it: a program can mark its own phases.
     ///

@@ -6,6 +6,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 
+use super::choices::{Screen, fitting};
 use super::parse::{Word, split_open};
 use crate::heap::SETTINGS;
 use crate::query::{COMMON, Command, FIELDS, Flag, Kind, WHERE, find, shown, stands_for_any};
@@ -23,6 +24,8 @@ pub(super) struct Words {
     pub(super) marks: Vec<String>,
     /// The names of threads.
     pub(super) threads: Vec<String>,
+    /// What the list is shown on.
+    pub(super) screen: Screen,
 }
 
 /// Where the word begins that is completed, and what it may become.
@@ -32,7 +35,8 @@ impl Completer for Words {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<Found> {
-        Ok(self.candidates(line.get(..pos).unwrap_or(line)))
+        let (start, choices) = self.candidates(line.get(..pos).unwrap_or(line));
+        Ok((start, fitting(choices, self.screen)))
     }
 }
 
@@ -289,6 +293,7 @@ mod tests {
             rows: owned(&["Arc<CacheEntity>", "String"]),
             marks: owned(&["before", "after"]),
             threads: owned(&["ingest", "writer"]),
+            screen: Screen::default(),
         }
     }
 

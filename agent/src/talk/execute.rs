@@ -6,8 +6,7 @@ use super::parse::{Line, Redirection};
 use super::{Error, file, program};
 use crate::heap::{Host, Request, Untold};
 use crate::query::{self, View, find, first_screen};
-use crate::render::{Style, error_text, json, json_error, text};
-use crate::report::Report;
+use crate::render::{Style, error_text, json, json_error, lines_of_gaps, tame, text};
 
 /// What came of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +33,17 @@ pub(crate) fn execute(
     }
 }
 
+/// What to ask before this line is answered, if it is a short word for a command that ends the program.
+pub(super) fn question(line: &str, view: &View<'_>) -> Option<String> {
+    let words = Line::read(line).ok()?.words;
+    let word = words.first()?;
+    let asks = find(word).ok()?.asks_if_called(word);
+    asks.then(|| {
+        let snapshot = view.snapshot;
+        format!("End {} (pid {})?", tame(&snapshot.program), snapshot.pid)
+    })
+}
+
 /// What SIGQUIT writes where there is no terminal to talk at: the state of the heap in a page, as a JVM does.
 pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
     let mut page = String::new();
@@ -53,10 +63,7 @@ pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
 /// What is shown before anything is asked; a panic in it is an error like any other.
 pub(super) fn first(view: &mut View<'_>, style: Style) -> Outcome {
     match guarded(|| fitted(view, style)) {
-        Ok((report, text)) => {
-            view.number(&report.objects);
-            Outcome { text, error: false }
-        }
+        Ok(text) => Outcome { text, error: false },
         Err(error) => Outcome {
             text: complaint("info", &error, style),
             error: true,
@@ -65,7 +72,7 @@ pub(super) fn first(view: &mut View<'_>, style: Style) -> Outcome {
 }
 
 /// The first screen with as many types as it has room for, the prompt's own line included.
-fn fitted(view: &mut View<'_>, style: Style) -> (Report, String) {
+fn fitted(view: &mut View<'_>, style: Style) -> String {
     /// Types in it at the most.
     const TYPES: usize = 5;
     let lines = view.screen.unwrap_or(usize::MAX);
@@ -74,7 +81,8 @@ fn fitted(view: &mut View<'_>, style: Style) -> (Report, String) {
         let report = first_screen(view, types);
         let text = text(&report, style);
         if types == 1 || text.lines().count() < lines {
-            return (report, text);
+            view.number(&report.objects);
+            return text;
         }
         types -= 1;
     }
@@ -123,7 +131,7 @@ fn answer(
     let as_json = wants_json(&rest) || line.file.as_ref().is_some_and(as_json);
     let screen = view.screen.take();
     if !as_json && line.file.is_none() {
-        let gaps = gaps_take(view, style);
+        let gaps = lines_of_gaps(&view.gaps(), style);
         view.screen = screen.map(|lines| lines.saturating_sub(gaps));
     }
     let report = guarded(|| command.answer(view, &rest, host));
@@ -152,15 +160,6 @@ fn answer(
             ))
         }
     }
-}
-
-/// Lines of the screen for what cannot be known in this look.
-fn gaps_take(view: &View<'_>, style: Style) -> usize {
-    let gaps = Report {
-        gaps: view.gaps(),
-        ..Report::default()
-    };
-    text(&gaps, style).lines().count()
 }
 
 fn complaint(line: &str, error: &Error, style: Style) -> String {

@@ -4,6 +4,7 @@
 //! It runs in the clone of a frozen process. So nothing here reads the environment, lists a folder or writes through
 //! std's streams once the program has stopped: [`Prompt::new`] does all of that before.
 
+mod choices;
 mod complete;
 #[cfg(test)]
 mod documented;

@@ -10,8 +10,9 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Behavior, ColorMode, CompletionType, Config, Editor};
 
+use super::choices::Screen;
 use super::complete::Words;
-use super::execute::{execute, first, guarded};
+use super::execute::{execute, first, guarded, question};
 use super::page::page;
 use super::{Error, Terminal, program};
 use crate::heap::{Answered, Host, Request, Untold};
@@ -102,12 +103,11 @@ impl Prompt {
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
             (words.types, words.paths) = guarded(|| view.type_names()).unwrap_or_default();
             words.threads = view.thread_names();
-            words.rows = view.rows_stand_for();
         }
         // Where it cannot be kept, the next look says that it has no peaks to compare with.
         let _kept = guarded(|| view.hand_on_peaks(host));
         while !host.asked {
-            self.know_marks(view);
+            self.know(view, terminal);
             let line = match self.read(terminal)? {
                 Typed::Line(line) => line,
                 Typed::Nothing => continue,
@@ -115,20 +115,29 @@ impl Prompt {
             };
             tick(view);
             view.screen = screen(terminal);
-            let outcome = execute(&line, view, host, self.style(view, terminal));
-            if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
-                words.rows = view.rows_stand_for();
+            if let Some(question) = question(&line, view)
+                && !confirmed(&question, terminal)?
+            {
+                continue;
             }
+            let outcome = execute(&line, view, host, self.style(view, terminal));
             self.show(&outcome.text, view.settings.paging, terminal)?;
         }
         Ok(())
     }
 
-    /// For completion; commands make and drop them.
-    fn know_marks(&mut self, view: &View<'_>) {
+    /// For completion: what may have changed since the last line.
+    fn know(&mut self, view: &View<'_>, terminal: &dyn Terminal) {
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
             let marks = view.ledger.marks.iter();
             words.marks = marks.map(|mark| mark.name.clone()).collect();
+            words.rows = view.rows_stand_for();
+            if let (columns @ 1.., lines @ 1..) = terminal.size() {
+                words.screen = Screen {
+                    columns: columns.into(),
+                    lines: lines.into(),
+                };
+            }
         }
     }
 
@@ -225,6 +234,8 @@ fn editor(colour: bool) -> Option<Editor<Words, FileHistory>> {
         .color_mode(colours)
         .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
+        // Never ask: `fitting` bounds the list, and no key but y and n would end the question.
+        .completion_prompt_limit(usize::MAX)
         .max_history_size(HISTORY)
         .ok()?
         .history_ignore_space(true)
@@ -252,6 +263,14 @@ fn read_plain(terminal: &mut dyn Terminal) -> io::Result<Typed> {
         }
     }
     Ok(Typed::Line(String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// Asks whether something is meant. Only `y` says so.
+fn confirmed(question: &str, terminal: &mut dyn Terminal) -> io::Result<bool> {
+    let key = terminal.key(&format!("{question} (y or n) "));
+    let yes = matches!(key, Ok(b'y' | b'Y'));
+    terminal.write_all(if yes { b"y\n" } else { b"n\n" })?;
+    Ok(yes)
 }
 
 /// Lines of the terminal, if it has a height.
@@ -307,6 +326,25 @@ mod tests {
         let (shown, asked) = converse("");
         assert_eq!(asked, [Request::Continue]);
         assert!(shown.starts_with("demo-server (pid 4711), look 2: paused for"));
+    }
+
+    /// One letter and Enter ended a server.
+    #[test]
+    fn a_short_word_for_quit_asks_first() {
+        for (typed, asked, asks) in [
+            ("q\ny", Request::Quit(0), true),
+            ("qui 3\nY", Request::Quit(3), true),
+            ("q\nnquit 4\n", Request::Quit(4), true),
+            ("q\n", Request::Continue, true),
+            ("q\n\nc\n", Request::Continue, true),
+            ("quit\n", Request::Quit(0), false),
+            ("exit\n", Request::Quit(0), false),
+        ] {
+            let (shown, requests) = converse(typed);
+            assert_eq!(requests, [asked], "{typed:?}");
+            let question = "End demo-server (pid 4711)? (y or n) ";
+            assert_eq!(shown.contains(question), asks, "{shown}");
+        }
     }
 
     #[test]

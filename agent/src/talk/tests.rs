@@ -350,7 +350,7 @@ fn threads_at_the_same_place_are_one_row() {
       demo_server::main at src/main.rs:12
 2        1  4713  vfork                runs on
       not stopped: it waits in vfork
-`threads #1` shows every frame of a row
+`threads #1` shows more frames of a row
 ";
     assert_eq!(shows(&["threads"]), expected);
     let one = shows(&["threads", "bt #1 --full"]);

@@ -1,5 +1,8 @@
 //! What lasts from look to look: settings, the clock of the program's own running, what `info` compares with.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -64,6 +67,52 @@ fn the_verdict_names_freed_memory() {
     comes_to(&server, "free");
     let info = server.command("info");
     assert!(info.contains("Next: "), "{info}");
+}
+
+/// A leak of a buffer a second is slow by the clock on the wall. The log's own clock decides, so that a log may be hours.
+#[test]
+fn the_verdict_names_a_heap_that_grows() {
+    let server = Launch::demo()
+        .with(["--leak", "spare", "--follow", "access.log"])
+        .start();
+    let log = server.folder().join("access.log");
+    server.expect_after(0, "waiting for access.log");
+    // As many lines of one second first: caches, SQLite's too, are full then.
+    append(&log, (0..SECONDS * LINES).map(|_| 0));
+    server.expect_after(0, &format!("lines={} ", SECONDS * LINES));
+    server.press_ctrl_backslash();
+    server.resume("c\r");
+    append(&log, (0..SECONDS * LINES).map(|line| line / LINES));
+    server.expect_after(0, &format!("lines={} ", 2 * SECONDS * LINES));
+    server.press_ctrl_backslash();
+    let total = server.json("info")["total"].clone();
+    assert_eq!(total["verdict"], json!("live"), "{total}");
+    let growth = server.json("growth 1");
+    let first = &growth["rows"][0];
+    let name = first["type"].as_str().unwrap_or_default();
+    assert!(name.ends_with("::Answer>"), "{first}");
+    assert!(
+        first["delta_count"].as_u64() >= Some((SECONDS - 1).into()),
+        "{first}"
+    );
+}
+
+/// What a log is made of: as many seconds, each with as many lines. Buffers of 128 answers of eight bytes stay of each.
+const SECONDS: u32 = 400;
+const LINES: u32 = 100;
+
+/// Adds a line for each second, by its number.
+fn append(log: &Path, seconds: impl Iterator<Item = u32>) {
+    let line = |second: u32| {
+        let (minute, second) = (second / 60, second % 60);
+        format!(
+            "10.0.0.1 - - [10/Oct/2000:13:{minute:02}:{second:02} -0700] \"GET / HTTP/1.1\" 200 2326 \"-\" \"curl\"\n"
+        )
+    };
+    let file = OpenOptions::new().append(true).create(true).open(log);
+    let lines: String = seconds.map(line).collect();
+    file.and_then(|mut file| file.write_all(lines.as_bytes()))
+        .expect("the log can be written");
 }
 
 /// Looks until `info` comes to this verdict: what leaks has to become large enough first.

@@ -90,8 +90,8 @@ fn change(view: &mut View<'_>, typed: &Typed, setting: Setting, value: &str) -> 
     let changed = view.settings.set(setting.name, value);
     changed.ok_or_else(|| {
         let values = setting.values.join(" or ");
-        let name = setting.name;
-        typed.wrong(format!("`{name}` takes {values}, not `{value}`"))
+        let (name, help) = (setting.name, setting.help);
+        typed.wrong(format!("`{name}` takes {values}, not `{value}` ({help})"))
     })
 }
 

@@ -16,6 +16,7 @@ mod crates;
 mod idioms;
 mod modules;
 mod record;
+mod unseen;
 
 #[global_allocator]
 static RECORDER: record::Recorder = record::Recorder;
@@ -24,6 +25,7 @@ fn main() {
     let mut cases = Vec::new();
     idioms::all(&mut cases);
     crates::all(&mut cases);
+    unseen::all(&mut cases);
     for module in modules::modules() {
         println!("{module}");
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use sigheap::internals::{Confidence, Names, Resolver, TypeName};
 
 use super::disk::Disk;
-use super::program::{Pair, Program};
+use super::program::{Pair, Part, Program};
 use super::score::{Score, Verdict};
 
 /// A pair is right if all of its blocks are; its confidence is that of the worst.
@@ -24,12 +24,12 @@ pub(crate) fn judge(program: &Program) -> Score {
             })
             .min_by_key(|(verdict, named)| (*verdict, named.confidence));
         let (verdict, named) = worst.expect("a block");
-        score.note(pair.is_held_out(), named.confidence, verdict);
+        score.note(pair.part(), named.confidence, verdict);
         let is_wanted = match verdict {
             Verdict::Right => asked("DOUBT") && named.confidence < Confidence::Exact,
             _ => asked("WRONG"),
         };
-        if is_wanted && pair.is_held_out() == asked("HELD") {
+        if is_wanted && (!asked("UNSEEN") || pair.part() == Part::Unseen) {
             show(pair, &named, &mut resolver);
         }
     }

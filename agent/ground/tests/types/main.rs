@@ -1,8 +1,8 @@
 //! The types that `resolve` infers, against the truth that the program beside this test knows of itself.
 //!
 //! `cargo test --release -p ground -- --nocapture` prints the figures, `.ci/types` the table of every kind of build. `WRONG=1`
-//! prints each mistake, `DOUBT=1` what is right and not `exact`, `STACKS=1` their stacks too; `HELD=1` those of the held-out half,
-//! which nobody who works on the inference looks at.
+//! prints each mistake, `DOUBT=1` what is right and not `exact`, `STACKS=1` their stacks too; `UNSEEN=1` those of the part that was
+//! written last alone.
 #![expect(clippy::print_stdout, reason = "the score is the point")]
 
 mod disk;
@@ -50,9 +50,13 @@ fn a_shuffled_truth_is_found_wrong() {
 fn table() {
     let programs = std::env::var("GROUND_PROGRAMS").expect("`name=path`, a line each");
     print!("{}", score::HEADER);
+    let mut wanting = Vec::new();
     for line in programs.lines() {
         let (name, path) = line.split_once('=').expect("`name=path`");
         let score = judge::judge(&Program::run(path));
         print!("{}", score.row(name));
+        let failed = score.demand_exactness().err();
+        wanting.extend(failed.map(|why| format!("{name}: {why}")));
     }
+    assert!(wanting.is_empty(), "{wanting:?}");
 }

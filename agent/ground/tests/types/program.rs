@@ -25,7 +25,12 @@ pub(crate) struct Pair {
 
 impl Program {
     pub(crate) fn run(path: &str) -> Program {
-        let output = Command::new(path).output().expect("the program runs");
+        // Errors otherwise have backtraces, whose blocks the program does not tell from the errors' own.
+        let mut command = Command::new(path);
+        command
+            .env("RUST_BACKTRACE", "0")
+            .env_remove("RUST_LIB_BACKTRACE");
+        let output = command.output().expect("the program runs");
         assert!(output.status.success(), "{output:?}");
         Program::read(&String::from_utf8(output.stdout).expect("text"))
     }
@@ -97,17 +102,31 @@ impl Program {
     }
 }
 
+/// Which of the program's parts a pair is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    /// What the inference was made with.
+    Seen,
+    /// The half that nobody looked at while the inference was made: of the idioms that came after its first version those whose
+    /// name says so by chance.
+    HeldOut,
+    /// What was written when the inference was done.
+    Unseen,
+}
+
 impl Pair {
-    /// Whether it is of the half that nobody looked at while the inference was made: of the idioms that came after its first
-    /// version those whose name says so by chance.
-    pub(crate) fn is_held_out(&self) -> bool {
+    pub(crate) fn part(&self) -> Part {
         let first = ["idioms::plain", "idioms::text", "idioms::code"];
         let (place, name) = self.label.split_once('/').expect("`place/name`");
         let known = first.into_iter().any(|module| place.starts_with(module));
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        !known && (hash >> 32) % 10 < 7
+        match place.starts_with("unseen") {
+            true => Part::Unseen,
+            false if !known && (hash >> 32) % 10 < 7 => Part::HeldOut,
+            false => Part::Seen,
+        }
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use sigheap::internals::Confidence;
 
+use super::program::Part;
+
 /// The worst comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
@@ -14,18 +16,17 @@ pub(crate) enum Verdict {
     Right,
 }
 
-/// Of the half that the inference was made with and of the one held out.
+/// Of each part of the program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Score {
-    seen: Half,
-    held_out: Half,
+    parts: BTreeMap<Part, Tally>,
     pub(crate) took: Duration,
     pub(crate) unjudged: usize,
 }
 
 /// Right, wrong and silent for each confidence.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Half(BTreeMap<Confidence, [usize; 3]>);
+pub(crate) struct Tally(BTreeMap<Confidence, [usize; 3]>);
 
 /// What a build must reach, as shares.
 pub(crate) struct Least {
@@ -37,32 +38,32 @@ pub(crate) struct Least {
 const EXACT_WRONG_IN: usize = 1000;
 
 pub(crate) const HEADER: &str = "\
-| build | pairs | right | `exact`: share | right | `likely`: share | right | `guess`: share | right | unknown | held out: right | `exact`: share | right |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| build | pairs | right | `exact`: share | right | `likely`: share | right | `guess`: share | right | unknown | held out: right | `exact`: share | right | unseen: right | `exact`: share | right |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 impl Score {
-    pub(crate) fn note(&mut self, held_out: bool, confidence: Confidence, verdict: Verdict) {
-        let half = match held_out {
-            true => &mut self.held_out,
-            false => &mut self.seen,
-        };
-        half.0.entry(confidence).or_default()[2 - verdict as usize] += 1;
+    pub(crate) fn note(&mut self, part: Part, confidence: Confidence, verdict: Verdict) {
+        let tally = self.parts.entry(part).or_default();
+        tally.0.entry(confidence).or_default()[2 - verdict as usize] += 1;
     }
 
-    pub(crate) fn all(&self) -> Half {
-        let mut all = self.seen.clone();
-        for (confidence, row) in &self.held_out.0 {
+    pub(crate) fn all(&self) -> Tally {
+        let mut all = Tally::default();
+        for (confidence, row) in self.parts.values().flat_map(|part| &part.0) {
             let sum = all.0.entry(*confidence).or_default();
             (0..3).for_each(|at| sum[at] += row[at]);
         }
         all
     }
 
+    fn part(&self, part: Part) -> Tally {
+        self.parts.get(&part).cloned().unwrap_or_default()
+    }
+
     /// What is wanting, of all pairs together.
     pub(crate) fn demand(&self, least: &Least) -> Result<(), String> {
         let all = self.all();
-        let [right, silent, wrong] = all.of(Confidence::Exact);
         let exact = all.share(Confidence::Exact);
         if all.right() < least.right {
             return Err(format!("only {:.4} right", all.right()));
@@ -70,10 +71,16 @@ impl Score {
         if exact < least.exact {
             return Err(format!("only {exact:.4} exact"));
         }
-        if (silent + wrong) * EXACT_WRONG_IN > right + silent + wrong {
-            return Err(format!("`exact` is wrong {wrong} times"));
+        self.demand_exactness()
+    }
+
+    /// That `exact` means it, in whatever build.
+    pub(crate) fn demand_exactness(&self) -> Result<(), String> {
+        let [right, silent, wrong] = self.all().of(Confidence::Exact);
+        match (silent + wrong) * EXACT_WRONG_IN > right + silent + wrong {
+            true => Err(format!("`exact` is wrong {wrong} times")),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     /// Of the table that begins with [`HEADER`].
@@ -84,19 +91,23 @@ impl Score {
             let (share, right) = (all.share(confidence), all.right_of(confidence));
             row += &format!(" {} | {} |", percent(share), right);
         }
-        let held = &self.held_out;
-        row += &format!(
-            " {} | {} | {} | {} |\n",
-            percent(all.share(Confidence::Unknown)),
-            percent(held.right()),
-            percent(held.share(Confidence::Exact)),
-            held.right_of(Confidence::Exact)
-        );
-        row
+        row += &format!(" {} |", percent(all.share(Confidence::Unknown)));
+        for part in [Part::HeldOut, Part::Unseen] {
+            let part = self.part(part);
+            let (right, exact) = (
+                percent(part.right()),
+                percent(part.share(Confidence::Exact)),
+            );
+            row += &format!(
+                " {right} | {exact} | {} |",
+                part.right_of(Confidence::Exact)
+            );
+        }
+        row + "\n"
     }
 }
 
-impl Half {
+impl Tally {
     fn of(&self, confidence: Confidence) -> [usize; 3] {
         self.0.get(&confidence).copied().unwrap_or_default()
     }
@@ -127,17 +138,18 @@ fn percent(share: f64) -> String {
 
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let halves = [
+        let tallies = [
             ("all", self.all()),
-            ("seen", self.seen.clone()),
-            ("held out", self.held_out.clone()),
+            ("seen", self.part(Part::Seen)),
+            ("held out", self.part(Part::HeldOut)),
+            ("unseen", self.part(Part::Unseen)),
         ];
-        for (name, half) in halves {
-            let (pairs, right) = (half.pairs(), percent(half.right()));
+        for (name, tally) in tallies {
+            let (pairs, right) = (tally.pairs(), percent(tally.right()));
             writeln!(f, "{name}: {pairs} pairs, {right} right")?;
-            for confidence in half.0.keys().rev() {
-                let [right, silent, wrong] = half.of(*confidence);
-                let share = percent(half.share(*confidence));
+            for confidence in tally.0.keys().rev() {
+                let [right, silent, wrong] = tally.of(*confidence);
+                let share = percent(tally.share(*confidence));
                 writeln!(
                     f,
                     "{confidence:>10} {share:>8}: {right:>5} right {wrong:>3} wrong {silent:>3} silent"

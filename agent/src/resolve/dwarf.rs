@@ -35,6 +35,9 @@ pub(super) struct Debug<'a> {
     splits: Splits<'a>,
 }
 
+/// Where Rust's own builders compile the standard library and what it is made with.
+const STANDARD: &[&[u8]] = &[b"/rustc/", b"/rust/deps/"];
+
 /// Where an entry stands: the number of its unit and its offset there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Die {
@@ -334,21 +337,61 @@ impl<'a> Debug<'a> {
         self.splits.lost()
     }
 
-    /// Whether functions are described and types are not, as far as units have been indexed.
+    /// Whether the program's functions are described and its types are not, as far as units have been indexed.
     pub(super) fn lacks_types(&self) -> bool {
-        let mut indexed = self.indexed().peekable();
-        indexed.peek().is_some() && !indexed.any(Index::has_types)
+        let mut own = self.indexed_own().peekable();
+        own.peek().is_some() && !own.any(Index::has_types)
     }
 
     /// Whether a unit is described by no more than its line table, as far as units have been indexed.
     pub(super) fn lacks_paths(&self) -> bool {
-        self.indexed().any(|index| !index.has_paths())
+        self.indexed_own().any(|index| !index.has_paths())
     }
 
-    fn indexed(&self) -> impl Iterator<Item = &Index> {
-        let parsed = self.units.iter();
-        let parsed = parsed.filter_map(|unit| unit.parsed.get()?.as_ref());
-        parsed.filter_map(|unit| unit.index.get())
+    fn indexed_own(&self) -> impl Iterator<Item = &Index> {
+        let numbers = 0..self.units.len();
+        numbers.filter_map(|number| {
+            let index = self.units[number].parsed.get()?.as_ref()?.index.get()?;
+            self.is_own(number).then_some(index)
+        })
+    }
+
+    /// Whether the unit that covers an address describes types. `None`: it was not compiled with the program.
+    pub(super) fn describes_types_at(&self, address: u64) -> Option<bool> {
+        let unit = self.function_at(address)?.unit;
+        self.is_own(unit)
+            .then(|| self.index(unit))?
+            .map(Index::has_types)
+    }
+
+    /// Whether a unit is in Rust and was compiled with the program: how much the standard library's are described is not up to
+    /// whoever builds the program.
+    fn is_own(&self, number: usize) -> bool {
+        let is_standard = self
+            .parsed(number)
+            .and_then(|parsed| parsed.here.comp_dir)
+            .is_some_and(|place| STANDARD.iter().any(|dir| place.starts_with(dir)));
+        !is_standard && self.language(number) == Some(dw::DW_LANG_Rust)
+    }
+
+    fn language(&self, number: usize) -> Option<gimli::DwLang> {
+        let offset = self.unit(number)?.header.root_offset().0;
+        let root = self.entry(Die {
+            unit: number,
+            offset,
+        })?;
+        match root.attr_value(dw::DW_AT_language)? {
+            AttributeValue::Language(language) => Some(language),
+            _ => None,
+        }
+    }
+
+    /// The addresses of the functions in units that were not compiled with the program.
+    #[cfg(test)]
+    pub(super) fn covered_by_others(&self) -> Vec<u64> {
+        let others = (0..self.units.len()).filter(|unit| !self.is_own(*unit));
+        let ranges = others.flat_map(|unit| self.ranges_of(unit));
+        ranges.map(|range| range.begin()).collect()
     }
 
     /// What is left of a result, the error noted.

@@ -23,6 +23,8 @@ pub(super) struct Function {
     pub(super) method_of: Option<Rc<Type>>,
     /// Whether it is generic over `str`: the entry of that parameter is the one of a byte.
     pub(super) over_text: bool,
+    /// Whether it is generic over a slice: the entry of that parameter is the one of an element.
+    pub(super) over_slice: bool,
     /// The symbol's name, as the compiler mangled it; empty when not stated.
     pub(super) symbol: String,
     /// Whether debug information describes it: if not, functions inlined into it go unseen.
@@ -84,16 +86,22 @@ impl Function {
             && !path.contains("::set::");
         let names: &[&str] = if is_map {
             &["K", "V", "S"]
+        } else if paths::is_within(&path, "alloc::vec::splice") {
+            &["I"]
         } else {
             &["T", "A", "B"]
         };
         let known = arguments.iter().filter(|text| says_something(text));
         let parameters = known.zip(names).map(|(text, name)| Parameter {
             name: (*name).to_string(),
-            of: Rc::new(sizes::by_name(text)),
+            of: Rc::new(sizes::by_name(sized(text))),
         });
         Function {
             parameters: parameters.collect(),
+            over_text: arguments.contains(&"str"),
+            over_slice: arguments
+                .first()
+                .is_some_and(|first| sized(first) != *first),
             path,
             ..Function::default()
         }
@@ -119,6 +127,18 @@ fn in_instance(of: &Rc<Type>, merged: &Function, meant: &Function) -> Rc<Type> {
             name,
             ..(**of).clone()
         }),
+    }
+}
+
+/// What an unsized type is made up of, as debug information describes parameters of such types.
+fn sized(text: &str) -> &str {
+    let slice = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    match slice {
+        _ if text == "str" => "u8",
+        Some(element) if paths::split_array(text).is_none() => element,
+        _ => text,
     }
 }
 
@@ -192,7 +212,6 @@ fn declared(debug: &Debug, types: &Types, die: Die, entry: &Entry) -> Function {
     let parent = debug.parent(die).filter(|parent| is_type(debug, *parent));
     Function {
         method_of: parent.and_then(|parent| types.read(debug, parent)),
-        over_text: arguments.contains(&"str"),
         described: true,
         ..Function::from_texts(path, &arguments)
     }
@@ -259,6 +278,17 @@ mod tests {
         );
         assert_eq!(meant("a::Bee"), "a::Bee");
         assert_eq!(meant("u8"), "u8");
+    }
+
+    #[test]
+    fn what_is_unsized_is_told_by_what_it_is_made_up_of() {
+        let over = |text| Function::from_texts("alloc::boxed::Box::clone".into(), &[text]);
+        let of = |text| over(text).parameter("T").unwrap().name.clone();
+        assert_eq!(of("str"), "u8");
+        assert_eq!(of("[a::B]"), "a::B");
+        assert_eq!(of("[a::B; 3]"), "[a::B; 3]");
+        assert!(over("str").over_text && over("[a::B]").over_slice);
+        assert!(!over("[a::B; 3]").over_slice);
     }
 
     #[test]

@@ -64,6 +64,8 @@ const CLAIMS: &[Claim] = &[
         Holder::BoxedSlice,
         1,
     ),
+    // Line tables leave types out of paths.
+    claim("alloc::vec::into_boxed_slice", ITEMS, Holder::BoxedSlice, 1),
     claim("alloc::collections::vec_deque", ITEMS, Holder::VecDeque, 2),
     claim(
         "alloc::collections::binary_heap",
@@ -194,12 +196,17 @@ fn is_stranger(function: &Function, found: &Found) -> bool {
     let container = CONTAINERS
         .iter()
         .any(|module| is_within(&function.path, module));
+    // What is collected into a slice is its `I`; its `T` is the iterator.
+    let is_item = function
+        .parameter("I")
+        .is_some_and(|item| item.name == element);
     let mut parameters = function
         .parameters
         .iter()
         .filter(|parameter| ["T", "K", "V"].contains(&parameter.name.as_str()))
         .peekable();
     container
+        && !is_item
         && parameters.peek().is_some()
         && !parameters.any(|parameter| {
             let name = &parameter.of.name;

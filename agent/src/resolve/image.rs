@@ -13,7 +13,7 @@ use super::infer::Merged;
 use super::lines::{File, Lines};
 use super::missing::{self, Missing};
 use super::object::{Object, ObjectError};
-use super::paths::is_within;
+use super::paths::{is_within, last_segment};
 use super::separate;
 use super::split::Splits;
 use super::symbols;
@@ -142,8 +142,23 @@ impl<'a> Image<'a> {
             for (function, place) in found.iter_mut().zip(places(debug, &links, address)) {
                 *function = in_module(function, place.as_ref());
             }
+            if let Some(function) = found.last_mut().filter(|function| is_bare(function)) {
+                *function = self.by_own_symbol(function, address);
+            }
         }
         found
+    }
+
+    /// A function without its path, as the symbol of the code at an address has it, if that is of a function of its name.
+    fn by_own_symbol(&self, function: &Rc<Function>, address: u64) -> Rc<Function> {
+        let symbol = self.by_symbol(address);
+        let path = symbol
+            .map(|symbol| symbol.path.clone())
+            .filter(|path| last_segment(path) == function.path);
+        match path {
+            Some(path) => Rc::new(at_path(function, path)),
+            None => function.clone(),
+        }
     }
 
     /// For each of the functions at an address, where the address is in it.
@@ -160,7 +175,10 @@ impl<'a> Image<'a> {
             return known.clone();
         }
         let debug = self.debug.as_ref();
-        let found = debug.map(|debug| variables::at(debug, &self.types, address));
+        let found = debug.map(|debug| match debug.describes_types_at(address) {
+            Some(false) => variables::by_names(debug, &self.functions, &self.types, address),
+            _ => variables::at(debug, &self.types, address),
+        });
         let found: Rc<[Held]> = found.unwrap_or_default().into();
         self.variables.borrow_mut().insert(address, found.clone());
         found
@@ -203,6 +221,11 @@ impl<'a> Image<'a> {
             .with_symbols()
             .is_some_and(|object| object.is_shared(address));
         if shared { Merged::Yes } else { Merged::Perhaps }
+    }
+
+    /// Whether types are described where an address is. `None`: the code there was not compiled with the program.
+    pub(super) fn describes_types_at(&self, address: u64) -> Option<bool> {
+        self.debug.as_ref()?.describes_types_at(address)
     }
 
     /// Whether two addresses are of one function, as far as is described.
@@ -270,16 +293,23 @@ fn in_module(function: &Rc<Function>, place: Option<&Place>) -> Rc<Function> {
     let Some(module) = module else {
         return function.clone();
     };
+    Rc::new(at_path(function, join(&module, &function.path)))
+}
+
+/// A function at a path, of which only the name was known.
+fn at_path(function: &Function, path: String) -> Function {
     let arguments: Vec<&str> = function
         .parameters
         .iter()
         .map(|one| one.of.name.as_str())
         .collect();
-    Rc::new(Function {
+    Function {
         symbol: function.symbol.clone(),
+        over_text: function.over_text,
+        over_slice: function.over_slice,
         described: true,
-        ..Function::from_texts(join(&module, &function.path), &arguments)
-    })
+        ..Function::from_texts(path, &arguments)
+    }
 }
 
 /// `…/alloc/src/raw_vec/mod.rs` is `alloc::raw_vec`; `…/tokio-1.48.0/src/sync/mutex.rs` is `tokio::sync::mutex`.
@@ -330,6 +360,28 @@ mod tests {
         fn open(&self, _: &Path) -> io::Result<&'static [u8]> {
             Ok(self.0)
         }
+    }
+
+    /// Rust's own builders leave types out of the standard library. Nothing else may have been asked for yet.
+    #[test]
+    fn only_what_was_compiled_with_the_program_is_said_to_lack_types() {
+        let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let files = Everywhere(bytes.leak());
+        let module = Module {
+            path: "/srv/demo".into(),
+            name: "/srv/demo".into(),
+            start: 0,
+            end: 1 << 40,
+            bias: 0,
+        };
+        let image = Image::open(&module, &files);
+        let debug = image.debug.as_ref().unwrap();
+        let others = debug.covered_by_others();
+        let asked = others
+            .iter()
+            .filter(|address| !image.functions_at(**address).is_empty());
+        assert!(asked.count() > 0, "nothing of the standard library's");
+        assert_eq!(image.gaps("demo"), []);
     }
 
     #[test]

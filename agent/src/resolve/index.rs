@@ -39,6 +39,11 @@ impl<T: Copy> Covered<T> {
         (begin > 0 && begin < end).then_some(Covered { begin, end, of })
     }
 
+    #[cfg(test)]
+    pub(super) fn begin(&self) -> u64 {
+        self.begin
+    }
+
     /// What covers an address, nearest beginning first.
     pub(super) fn find(all: &[Self], address: u64) -> Vec<T> {
         let after = all.partition_point(|one| one.begin <= address);

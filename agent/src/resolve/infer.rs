@@ -129,11 +129,12 @@ pub(super) fn infer(stack: &mut Stack<'_>, size: u64, align: u64) -> Option<Foun
             };
             merged::mend(stack, &mut found);
             found.confidence = sure::confidence(stack, &mut found, known, function.described);
-            return Some(found);
+            return text_of_caller(stack, &found).or(Some(found));
         }
         if !paths::is_library(&function.path) {
             let own = own_value(&function, size, align, number)
                 .or_else(|| pointed_to(stack, size, align, number))
+                .or_else(|| made_by_name(&function, size, align, number))
                 .or_else(|| only_text(stack, size, align, number));
             return own.map(|found| sure::mend(stack, found));
         }
@@ -182,14 +183,22 @@ fn decide(function: &Function, size: u64, align: u64) -> Option<(Shape, Rc<Type>
         if shape == Shape::One && &*of.name == "u8" {
             continue;
         }
+        if function.over_slice && matches!(shape, Shape::One | Shape::Counted) {
+            continue;
+        }
         match shape.fits(&of, size, align) {
             Some(true) => return Some((shape, of, true)),
             Some(false) => {}
-            None if is_unsized(&of.name) => {}
+            // The function around a closure says more about what it is for, a slice or a value.
+            None if is_unsized(&of.name) || is_closure(&function.path) => {}
             None => return Some((shape, of, false)),
         }
     }
     None
+}
+
+fn is_closure(path: &str) -> bool {
+    paths::last_segment(path).starts_with("{closure")
 }
 
 /// A block of a slice or a trait object has another size each time: an inner or outer call says what it is of.
@@ -219,6 +228,23 @@ fn pointed_to(stack: &mut Stack<'_>, size: u64, align: u64, number: usize) -> Op
     Some(guess(of, size, align, number))
 }
 
+/// Functions that copy bytes, texts and paths come out as one, and go by the name of any of them: whoever called knows what it
+/// has them for.
+fn text_of_caller(stack: &mut Stack<'_>, found: &Found) -> Option<Found> {
+    let is_merged = stack.outer_of(found.by)?.merged == Merged::Yes;
+    let is_bytes = found.shape == Shape::Items && found.of.name == "u8";
+    let caller = stack.next_level(found.by)?;
+    let is_own = !paths::is_library(&stack.call(caller)?.function.path);
+    if !is_merged || !is_bytes || !is_own || found.confidence == Confidence::Exact {
+        return None;
+    }
+    let text = only_text(stack, found.size, found.align, caller)?;
+    Some(Found {
+        confidence: Confidence::Likely,
+        ..text
+    })
+}
+
 /// Bytes of code without a place are those of the one text that the function works with, if there is one.
 fn only_text(stack: &mut Stack<'_>, size: u64, align: u64, number: usize) -> Option<Found> {
     /// What owns bytes.
@@ -239,6 +265,27 @@ fn only_text(stack: &mut Stack<'_>, size: u64, align: u64, number: usize) -> Opt
         shape,
         ..guess(of, size, align, number)
     })
+}
+
+/// Where no types are described: a function `Block::new` that calls the allocator itself makes a `Block`.
+fn made_by_name(function: &Function, size: u64, align: u64, number: usize) -> Option<Found> {
+    let (of, method) = function.path.rsplit_once("::")?;
+    let is_type = paths::last_segment(of).starts_with(char::is_uppercase);
+    let over: Vec<&str> = function
+        .parameters
+        .iter()
+        .map(|one| one.of.name.as_str())
+        .collect();
+    let name = match over.is_empty() {
+        true => of.to_string(),
+        false => format!("{of}<{}>", over.join(", ")),
+    };
+    let of = Rc::new(Type {
+        name,
+        ..Type::default()
+    });
+    let is_made = is_type && function.method_of.is_none() && function.described;
+    (is_made && method.starts_with("new")).then(|| guess(of, size, align, number))
 }
 
 fn guess(of: Rc<Type>, size: u64, align: u64, number: usize) -> Found {

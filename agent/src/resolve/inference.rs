@@ -10,6 +10,7 @@ use super::infer::{Call, Merged, Stack, infer};
 use super::name::Writer;
 use super::owner::owner;
 use super::types::Type;
+use super::variables::Held;
 use crate::heap::Confidence;
 
 fn named(stack: &[&str], size: u64, align: u64) -> Option<(String, Confidence)> {
@@ -186,6 +187,77 @@ fn collections_own_their_buffers() {
         buffer("alloc::boxed::Box::new_uninit_slice T=u64:8:8"),
         "Box<[u64]>"
     );
+}
+
+/// What is collected into a box is generic over its items and, as `T`, over the iterator.
+#[test]
+fn a_slice_is_boxed_by_whoever_collects_it() {
+    let stack = [
+        "alloc::vec::Vec::with_capacity T=a::B:16:8",
+        "alloc::vec::{impl#9}::from_iter T=a::B:16:8 I=x::Map:8:8",
+        "* alloc::boxed::iter::{impl#2}::from_iter I=a::B:16:8 T=x::Map:8:8",
+        "* demo::main",
+    ];
+    assert_eq!(named(&stack, 64, 8).unwrap().0, "Box<[a::B]>");
+}
+
+#[test]
+fn where_no_sizes_are_known_names_decide() {
+    let likely = |name: &str, confidence| Some((name.to_string(), confidence));
+    let slice = [
+        "alloc::sync::{closure#0} T=a::B:?:?",
+        "* alloc::sync::allocate_for_slice T=a::B:?:?",
+        "* demo::main",
+    ];
+    let named_slice = named(&slice, 608, 8);
+    assert_eq!(named_slice, likely("Arc<[a::B]>", Confidence::Likely));
+    let block = [
+        "alloc::alloc::alloc",
+        "* x::list::Block::new T=a::B:?:?",
+        "* demo::main",
+    ];
+    let named_block = named(&block, 752, 8);
+    assert_eq!(
+        named_block,
+        likely("Box<x::list::Block<a::B>>", Confidence::Guess)
+    );
+    let method = [
+        "alloc::alloc::alloc",
+        "* x::list::Block::grow T=a::B:?:?",
+        "* demo::main",
+    ];
+    assert_eq!(named(&method, 752, 8), None);
+}
+
+/// Copies of bytes come out as one function, which goes by any of their names.
+#[test]
+fn merged_copies_are_of_the_text_that_the_caller_works_with() {
+    let text = |name: &str| Held {
+        of: Rc::new(Type {
+            name: name.into(),
+            ..Type::default()
+        }),
+        over: Vec::new(),
+    };
+    let named = |merged, held: Vec<Held>| {
+        let stack = ["* alloc::boxed::Box::from T=u8:1:1", "* demo::main"];
+        let mut calls = calls(&stack)
+            .into_iter()
+            .map(|call| Call { merged, ..call });
+        let held: Rc<[Held]> = held.into();
+        let more = move || calls.next().map(|call| vec![call]);
+        let mut stack = Stack::new(more, |_| held.clone());
+        let found = infer(&mut stack, 10, 1).unwrap();
+        let place = |_: &str| None;
+        owner(&found, &mut stack, &Writer { place: &place }).full
+    };
+    let path = || text("std::path::PathBuf");
+    assert_eq!(named(Merged::Yes, vec![path()]), "PathBuf");
+    assert_eq!(
+        named(Merged::Yes, vec![path(), text("alloc::string::String")]),
+        "Box<[u8]>"
+    );
+    assert_eq!(named(Merged::Perhaps, vec![path()]), "Box<[u8]>");
 }
 
 #[test]

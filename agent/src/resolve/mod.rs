@@ -171,10 +171,24 @@ impl<'a> Resolver<'a> {
             self.calls(site, level - 1)
         };
         let mut stack = Stack::new(more, |level| self.variables(site, level));
-        let found = infer::infer(&mut stack, size, align)?;
+        let mut found = infer::infer(&mut stack, size, align)?;
+        // Without types the size of what was found is at best guessed from its name, and nothing says what callers work with.
+        if found.confidence == Confidence::Exact && !self.describes_types(site) {
+            found.confidence = Confidence::Likely;
+        }
         let place = |path: &str| self.place_of_closure(site, path);
         let writer = Writer { place: &place };
         Some((owner::owner(&found, &mut stack, &writer), found.confidence))
+    }
+
+    /// Whether the innermost code of the program's on a stack, its libraries' included, is described with its types.
+    fn describes_types(&self, site: &Site) -> bool {
+        let mut near = site.frames.iter().take(LEVELS);
+        let described = near.find_map(|address| {
+            let (_, image, address) = self.locate(address.0.wrapping_sub(1))?;
+            image.describes_types_at(address)
+        });
+        described.unwrap_or(true)
     }
 
     /// Where a closure stands in the source: its body is compiled near a function that was on the stack when it was boxed. The

@@ -25,6 +25,13 @@ pub(super) fn split_list(text: &str) -> Vec<&str> {
     items
 }
 
+/// `T` and `3` of `[T; 3]`.
+pub(super) fn split_array(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('[')?.strip_suffix(']')?;
+    let (at, ..) = depths(inside).find(|(_, byte, depth)| *byte == b';' && *depth == 0)?;
+    Some((inside[..at].trim(), inside[at + 1..].trim()))
+}
+
 /// Where the bracket that was open before this text closes.
 pub(super) fn closing(text: &str) -> Option<usize> {
     depths(text)
@@ -157,6 +164,14 @@ mod tests {
             split_generics("a::B<unclosed, x"),
             ("a::B", vec!["unclosed", "x"])
         );
+    }
+
+    #[test]
+    fn arrays_split_at_their_own_level() {
+        assert_eq!(split_array("[a::B; 3]"), Some(("a::B", "3")));
+        assert_eq!(split_array("[[u8; 2]; 3]"), Some(("[u8; 2]", "3")));
+        assert_eq!(split_array("[[u8; 2]]"), None);
+        assert_eq!(split_array("u8"), None);
     }
 
     #[test]

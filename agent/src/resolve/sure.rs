@@ -9,7 +9,9 @@ use std::rc::Rc;
 use super::forms::Shape;
 use super::function::Function;
 use super::infer::{Call, Found, Merged, Stack};
-use super::paths::{is_within, map_paths, mentions, replaced, split_generics, split_list};
+use super::paths::{
+    is_within, map_paths, mentions, replaced, split_array, split_generics, split_list,
+};
 use super::types::Type;
 use super::variables::Held;
 use crate::heap::Confidence;
@@ -21,8 +23,9 @@ pub(super) fn confidence(
     known: bool,
     described: bool,
 ) -> Confidence {
+    let is_sure = described && is_sure(stack, found);
     match (known, described) {
-        (true, true) if is_sure(stack, found) => Confidence::Exact,
+        (true, true) if is_sure => Confidence::Exact,
         (false, false) => Confidence::Guess,
         _ => Confidence::Likely,
     }
@@ -143,8 +146,11 @@ fn worked_with(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
     rivals.sort_by(|one, other| one.name.cmp(&other.name));
     rivals.dedup_by(|one, other| one.name == other.name);
     let names: Vec<&str> = variables.iter().map(|held| held.of.name.as_str()).collect();
+    let is_known = || mention(&names, &found.of.name);
     match &rivals[..] {
-        [] => mention(&names, &found.of.name).then(|| found.of.clone()),
+        [] => is_known().then(|| found.of.clone()),
+        // Something else holds the type found: a map of the program's or another crate's.
+        [other] if is_of_others(other, &found.of) && is_known() => None,
         [only] => Some(only.clone()),
         _ => None,
     }
@@ -155,9 +161,7 @@ fn worked_with(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
 fn only_known(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
     let mut named = own_types(&found.of.name);
     // Wrappers go by their own names whatever they are around.
-    if named.len() > 1 {
-        named.retain(|path| !found.of.name.contains(&format!("{path}<")));
-    }
+    named.retain(|path| path.contains('{') || !found.of.name.contains(&format!("{path}<")));
     let [meant] = &named[..] else {
         return None;
     };
@@ -173,16 +177,33 @@ fn only_known(variables: &[Held], found: &Found) -> Option<Rc<Type>> {
     let [only] = known[..] else {
         return None;
     };
+    let fits = |held: &Held| layout_of(meant, &found.of).is_none_or(|of| is_alike(&held.of, &of));
     let alike = variables
         .iter()
         .find(|held| held.of.name == only)
-        .is_none_or(|held| *meant != found.of.name || is_alike(&held.of, &found.of));
+        .is_none_or(fits);
     let name = replaced(&found.of.name, meant, only);
     let renamed = Type {
         name,
         ..(*found.of).clone()
     };
     alike.then(|| Rc::new(renamed))
+}
+
+/// A type as it is laid out, as far as the type tells that it is part of: itself, or an array of it.
+fn layout_of(name: &str, within: &Type) -> Option<Type> {
+    let array = split_array(&within.name).filter(|(element, _)| *element == name);
+    let count = array.and_then(|(_, count)| count.parse::<u64>().ok());
+    let size = match count {
+        Some(count) => within.size.and_then(|size| size.checked_div(count)),
+        None if within.name == name => within.size,
+        None => return None,
+    };
+    Some(Type {
+        name: name.to_string(),
+        size,
+        align: within.align,
+    })
 }
 
 /// What a type holds in blocks like the one found, if that is what it does.
@@ -237,7 +258,7 @@ fn is_counted(found: &Found) -> bool {
 
 /// A value together with its counts, if it is laid out like the one found.
 fn counted(of: &Type, found: &Found, inner: &str) -> Option<Rc<Type>> {
-    let fits = Shape::Counted.fits(of, found.size, found.align) == Some(true);
+    let fits = Shape::Counted.fits(of, found.size, found.align) != Some(false);
     let name = format!("{inner}<{}>", of.name);
     fits.then(|| {
         Rc::new(Type {
@@ -247,8 +268,9 @@ fn counted(of: &Type, found: &Found, inner: &str) -> Option<Rc<Type>> {
     })
 }
 
+/// Whether two types are laid out alike, as far as that is known.
 fn is_alike(one: &Type, other: &Type) -> bool {
-    one.size.is_some() && one.size == other.size && one.align == other.align
+    one.size == other.size && one.align == other.align
 }
 
 /// Whether names have a type in them, or all the types that it is made up of.
@@ -286,6 +308,12 @@ fn own_types(name: &str) -> Vec<String> {
     own
 }
 
+/// Whether a type is made up of other types than this one, which is not of builtin types alone.
+fn is_of_others(other: &Type, of: &Type) -> bool {
+    let own = own_types(&of.name);
+    !own.is_empty() && own != own_types(&other.name)
+}
+
 /// What a tuple or a generic type is made up of.
 fn parts(name: &str) -> Vec<&str> {
     let tuple = name
@@ -318,6 +346,42 @@ mod tests {
     }
 
     #[test]
+    fn a_wrapper_is_not_taken_for_what_it_is_around() {
+        let found = |name: &str| Found {
+            shape: Shape::One,
+            of: Rc::new(Type {
+                name: name.into(),
+                ..Type::default()
+            }),
+            size: 64,
+            align: 8,
+            by: 0,
+            believed: 0,
+            confidence: Confidence::Guess,
+        };
+        let error = Held {
+            of: Rc::new(Type {
+                name: "x::Error".into(),
+                ..Type::default()
+            }),
+            over: Vec::new(),
+        };
+        let known = |name| only_known(std::slice::from_ref(&error), &found(name));
+        assert_eq!(known("x::Inner<x::Message<&str>>"), None);
+        assert_eq!(layout_of("x::A", &found("x::Inner<x::A>").of), None);
+        let array = Type {
+            size: Some(48),
+            align: Some(8),
+            ..(*found("[x::A; 3]").of).clone()
+        };
+        assert_eq!(layout_of("x::A", &array).unwrap().size, Some(16));
+        assert_eq!(
+            known("x::Inner<x::Other>").unwrap().name,
+            "x::Inner<x::Error>"
+        );
+    }
+
+    #[test]
     fn variables_name_what_their_owner_holds() {
         let ty = |name: &str| {
             Rc::new(Type {
@@ -344,5 +408,12 @@ mod tests {
         assert_eq!(named(&[vector("a::B")]).as_deref(), Some("a::B"));
         assert_eq!(named(&[vector("a::C")]).as_deref(), Some("a::C"));
         assert_eq!(named(&[vector("a::B"), vector("a::C")]), None);
+        // A map of another crate holds the type found, in a vector of its own.
+        let map = Held {
+            of: ty("x::Map<a::B>"),
+            over: vec![ty("a::B")],
+        };
+        assert_eq!(named(std::slice::from_ref(&map)).as_deref(), Some("a::B"));
+        assert_eq!(named(&[map, vector("a::C")]), None);
     }
 }

@@ -10,6 +10,9 @@ use gimli::{EntriesRaw, UnitOffset, constants as dw};
 
 use super::bounds::Bounds;
 use super::dwarf::{Debug, Die, Slice, Value};
+use super::function::Functions;
+use super::paths::{split_array, split_generics, split_list};
+use super::sizes;
 use super::types::{Type, Types};
 
 /// A type that variables are of, or point to, or that is part of such a type; and what it is generic over or points to.
@@ -51,6 +54,81 @@ pub(super) fn at(debug: &Debug, types: &Types, address: u64) -> Vec<Held> {
         }
     }
     parts.found
+}
+
+/// For builds that describe neither types nor variables: the types that the functions inlined into the one at an address are
+/// generic over, wherever in it they are. They too tell what it works with.
+pub(super) fn by_names(
+    debug: &Debug,
+    functions: &Functions,
+    types: &Types,
+    address: u64,
+) -> Vec<Held> {
+    let mut found = Vec::new();
+    let Some(function) = debug.function_at(address) else {
+        return found;
+    };
+    for origin in inlined_into(debug, function).unwrap_or_default() {
+        let Some(die) = debug.target(function, origin) else {
+            continue;
+        };
+        for parameter in &functions.read(debug, types, die).parameters {
+            name_parts(&parameter.of.name, DEPTH, &mut found);
+        }
+    }
+    found
+}
+
+/// What the functions are instances of that are inlined into one.
+fn inlined_into(debug: &Debug, function: Die) -> Option<Vec<Value>> {
+    let unit = debug.unit(function.unit)?;
+    let mut raw = debug.note(unit.entries_raw(Some(UnitOffset(function.offset))))?;
+    let own = debug.note(raw.read_abbreviation())??;
+    debug.note(raw.skip_attributes(own.attributes()))?;
+    let mut found = Vec::new();
+    while !raw.is_empty() && raw.next_depth() >= 1 && found.len() < MANY {
+        let Some(abbreviation) = debug.note(raw.read_abbreviation())? else {
+            continue;
+        };
+        if abbreviation.tag() != dw::DW_TAG_inlined_subroutine {
+            debug.note(raw.skip_attributes(abbreviation.attributes()))?;
+            continue;
+        }
+        if let Some(Says::Origin(origin)) = debug.note(says(&mut raw, abbreviation))? {
+            found.push(origin);
+        }
+    }
+    Some(found)
+}
+
+/// Takes a type's name apart as types are.
+fn name_parts(name: &str, depth: usize, found: &mut Vec<Held>) {
+    if depth == 0 || found.len() >= MANY || found.iter().any(|held| held.of.name == name) {
+        return;
+    }
+    let pointed = name.strip_prefix(['&', '*']).map(|to| {
+        let to = to.strip_prefix("mut ").or(to.strip_prefix("const "));
+        to.unwrap_or(&name[1..])
+    });
+    let tuple = name
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
+    let over = match (pointed, tuple, split_array(name)) {
+        (Some(to), ..) => vec![to],
+        (_, Some(items), _) => split_list(items),
+        (_, _, Some((element, _))) => vec![element],
+        _ => split_generics(name).1,
+    };
+    found.push(Held {
+        of: Rc::new(sizes::by_name(name)),
+        over: over
+            .iter()
+            .map(|one| Rc::new(sizes::by_name(one)))
+            .collect(),
+    });
+    for one in over {
+        name_parts(one, depth - 1, found);
+    }
 }
 
 /// Types being taken apart.
@@ -259,4 +337,20 @@ fn says(
         }
     }
     Ok(says)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_types_are_taken_apart() {
+        let mut found = Vec::new();
+        let name = "&mut core::option::Option<(alloc::rc::Rc<a::B>, [a::C; 3])>";
+        name_parts(name, DEPTH, &mut found);
+        let names: Vec<_> = found.iter().map(|held| held.of.name.as_str()).collect();
+        assert_eq!(names[2], "(alloc::rc::Rc<a::B>, [a::C; 3])");
+        assert!(names.contains(&"a::B") && names.contains(&"a::C"));
+        assert_eq!(found[2].over[0].name, "alloc::rc::Rc<a::B>");
+    }
 }

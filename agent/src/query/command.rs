@@ -2,7 +2,7 @@
 
 use super::near::nearest;
 use super::program::of_program;
-use super::track::is_whole;
+use super::unrecorded::is_whole;
 use super::{COMMANDS, Error, Typed, View};
 use crate::heap::Host;
 use crate::report::Report;

@@ -17,6 +17,7 @@ mod rows;
 mod stack;
 mod subject;
 mod types;
+mod unrecorded;
 mod verdict;
 mod view;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::near::nearest;
 use super::pattern::{bare, whole_or_payload};
 use super::types::{Kind, Past, Types};
-use super::{Error, track};
+use super::{Error, unrecorded};
 use crate::heap::{
     Address, Block, Gap, Host, Mode, Names, Settings, Site, SiteId, Snapshot, Untold,
 };
@@ -203,7 +203,7 @@ impl<'a> View<'a> {
     /// What could not be known, for the answers that depend on types and stacks.
     pub(crate) fn gaps(&self) -> Vec<Gap> {
         let mut gaps = self.snapshot.gaps.clone();
-        gaps.extend(track::gaps(&self.snapshot.tracking));
+        gaps.extend(unrecorded::gaps(&self.snapshot.tracking));
         gaps.extend(self.names.gaps());
         let mut seen = std::collections::HashSet::new();
         gaps.retain(|gap| seen.insert(gap.clone()));

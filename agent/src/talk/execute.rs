@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::parse::{Line, Redirection};
+use super::parse::{Line, wants_json};
 use super::{Error, file, program};
 use crate::heap::{Host, Request, Untold};
 use crate::query::{self, View, find, first_screen};
@@ -127,8 +127,7 @@ fn answer(
         whole: rest.iter().any(|word| word == FULL),
         ..style
     };
-    let as_json = |to: &Redirection| to.path.extension() == Some("json".as_ref());
-    let as_json = wants_json(&rest) || line.file.as_ref().is_some_and(as_json);
+    let as_json = line.wants_json(&rest);
     let screen = view.screen.take();
     if !as_json && line.file.is_none() {
         let gaps = lines_of_gaps(&view.gaps(), style);
@@ -175,10 +174,6 @@ fn complaint(line: &str, error: &Error, style: Style) -> String {
 
 /// The flag by which nothing is cut.
 const FULL: &str = "--full";
-
-pub(super) fn wants_json(words: &[String]) -> bool {
-    words.iter().any(|word| word == "--json")
-}
 
 /// A host for commands that ask nothing of the program.
 struct Nobody;

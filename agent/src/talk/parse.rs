@@ -23,7 +23,19 @@ pub(crate) struct Redirection {
     pub(crate) append: bool,
 }
 
+impl Redirection {
+    /// Whether the file is by its name one for a document.
+    fn is_json(&self) -> bool {
+        self.path.extension() == Some("json".as_ref())
+    }
+}
+
 impl Line {
+    /// Whether the answer is to be a document: its file is one, or it was asked for among these words.
+    pub(super) fn wants_json(&self, words: &[String]) -> bool {
+        self.file.as_ref().is_some_and(Redirection::is_json) || wants_json(words)
+    }
+
     /// Takes a line apart.
     ///
     /// # Errors
@@ -48,6 +60,11 @@ impl Line {
         }
         Ok(parsed)
     }
+}
+
+/// Whether a document is asked for among the words behind a command.
+pub(super) fn wants_json(words: &[String]) -> bool {
+    words.iter().any(|word| word == "--json")
 }
 
 /// A word of a line.

@@ -1,6 +1,6 @@
 //! The program's own commands: how a line calls one, and how its answer is shown in the look that follows.
 
-use super::execute::{Outcome, wants_json};
+use super::execute::Outcome;
 use super::parse::Line;
 use super::{Error, file};
 use crate::heap::{Answered, Call};
@@ -31,9 +31,7 @@ pub(super) fn show(answered: &Answered, view: &View<'_>, style: Style) -> Outcom
     // It was read once before.
     let line = Line::read(&answered.call.line).unwrap_or_default();
     let words = line.words.get(1..).unwrap_or_default();
-    let to_json = |path: &std::path::Path| path.extension() == Some("json".as_ref());
-    let as_json =
-        wants_json(apart(words).0) || line.file.as_ref().is_some_and(|to| to_json(&to.path));
+    let as_json = line.wants_json(apart(words).0);
     let failure = query::failure_of_program(answered);
     let written = match (as_json, &failure) {
         (true, Some((error, hint))) => {

@@ -235,8 +235,8 @@ fn trouble(end: End) -> Option<String> {
     match end {
         End::Exited(0) => None,
         End::Exited(code) if code == i32::from(NO_MEMORY) => Some(format!(
-            "it needed more memory than the {} MiB that it may have, which are an eighth of `ulimit -v`, and half of what \
-             the machine and the control groups have left",
+            "it needed more memory than the {} MiB that it may have: half of what the machine and its control groups have \
+             left, and at most an eighth of `ulimit -v`",
             study::room() >> 20
         )),
         End::Exited(code) => Some(format!("a fault in sigheap (status {code})")),

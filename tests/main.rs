@@ -10,6 +10,7 @@
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`apart`]: debug information in a file apart.
+//! - [`locks`]: programs that hold every lock a look could run into.
 //! - [`limits`]: little memory, few addresses, a strange home.
 //! - [`streams`]: other standard streams, no terminal, other builds.
 //! - [`rules`]: who imports whom, what may stand where, and what the documents promise.
@@ -24,6 +25,7 @@ mod lasting;
 mod leaks;
 mod leave;
 mod limits;
+mod locks;
 mod modes;
 mod own_commands;
 mod process;

@@ -32,7 +32,7 @@ impl Program {
     }
 
     /// Its children.
-    fn children(&self) -> Vec<Pid> {
+    pub(crate) fn children(&self) -> Vec<Pid> {
         let parent = self.pid.as_raw().to_string();
         let is_child = |pid: &Pid| stat(*pid).is_some_and(|fields| fields.get(1) == Some(&parent));
         numbers(Path::new("/proc"))

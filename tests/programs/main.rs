@@ -13,6 +13,7 @@
 mod commands;
 mod forks;
 mod handlers;
+mod hostile;
 mod marks;
 mod raw;
 mod switch;
@@ -48,6 +49,8 @@ fn main() {
         ["fork", how] => forks::child(how),
         ["fork-worker"] => forks::worker(),
         ["many"] => many(),
+        ["hostile", lock] => hostile::hold(lock),
+        ["hostile-to-the-careless"] => hostile::hold_from_the_careless(),
         ["commands"] => commands::commands(),
         ["commands-busy"] => commands::busy(),
         ["commands-held"] => commands::held(),

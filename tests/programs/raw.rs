@@ -135,6 +135,40 @@ pub(crate) fn keep_as(file: &std::fs::File, number: i32) {
     unsafe { libc::dup2(file.as_raw_fd(), number) };
 }
 
+/// Changes the variable `HAMMER`, for which the environment is locked.
+pub(crate) fn change_environment() {
+    // SAFETY: the variable is there from the start, so that the C library changes one word. What these programs read without
+    // Rust's lock is another variable.
+    unsafe { std::env::set_var("HAMMER", "x") };
+}
+
+/// Loads a library and lets it go.
+pub(crate) fn load_a_library() {
+    // SAFETY: the C library's own mathematics, whose constructors do nothing of note.
+    unsafe {
+        let library = libc::dlopen(c"libm.so.6".as_ptr(), libc::RTLD_NOW);
+        if !library.is_null() {
+            libc::dlclose(library);
+        }
+    }
+}
+
+/// Registers a handler and takes it away.
+pub(crate) fn register_a_signal() {
+    // SAFETY: the handler does nothing.
+    let id = unsafe { signal_hook::low_level::register(libc::SIGUSR2, || ()) };
+    signal_hook::low_level::unregister(id.expect("it may be registered"));
+}
+
+/// Asks for the local time, for which the time zone is locked.
+pub(crate) fn tell_local_time() {
+    // SAFETY: both records are plain data, and live through the call.
+    unsafe {
+        let mut local: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&0, &raw mut local);
+    }
+}
+
 /// Allocates and frees blocks of many sizes, too large for any cache that takes no lock.
 pub(crate) fn allocate_for_ever(seed: u64) -> ! {
     let mut kept = [std::ptr::null_mut(); 400];

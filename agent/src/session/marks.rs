@@ -125,10 +125,10 @@ fn mark(looks: &mut Looks, name: &str) -> Result<(), NotMarked> {
 /// The copy's whole life.
 fn count(program: u32, look: u32, taken_ns: u64, name: &str, kept: &Shared) -> ! {
     arena::set_in_clone();
-    arena::limit(study::room());
     log::set_max_level(log::LevelFilter::Off);
     look::settle(program, None);
     look::tell_want_of_memory(study::NO_MEMORY, arena::ran_out);
+    arena::limit(study::room());
     let counted = catch_unwind(AssertUnwindSafe(|| {
         let (blocks, tracking) = capture::blocks(taken_ns);
         let counts = Counts::of_blocks(look, taken_ns, tracking.unknown_bytes, &blocks);

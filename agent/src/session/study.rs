@@ -40,7 +40,6 @@ impl Study<'_> {
     /// The clone's whole life.
     pub(super) fn run(self, frozen: Frozen, prompt: Option<Prompt>) -> ! {
         arena::set_in_clone();
-        arena::limit(room());
         log::set_max_level(log::LevelFilter::Off);
         let terminal = match self.place {
             Place::Terminal(terminal, settings) => Some((terminal, settings)),
@@ -48,6 +47,8 @@ impl Study<'_> {
         };
         look::settle(frozen.pid, terminal);
         look::tell_want_of_memory(NO_MEMORY, arena::ran_out);
+        // Only now: whatever may go wrong, the keys are this process's by then.
+        arena::limit(room());
         match catch_unwind(AssertUnwindSafe(|| self.study(frozen, prompt))) {
             Ok(Left::Over) => look::leave(0),
             Ok(Left::Calling) => look::stand_by(),

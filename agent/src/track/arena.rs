@@ -124,9 +124,18 @@ pub fn limit(bytes: u64) {
 pub fn set_in_clone() {
     ARENA.in_clone.store(true, Ordering::Relaxed);
     ARENA.ran_out.store(false, Ordering::Relaxed);
+    if ARENA.left_out.load(Ordering::Relaxed) {
+        PLACE.set(Place::Untracked);
+    }
     // Every address now takes the way that is slower and looks closer.
     ARENA.routed_from.store(0, Ordering::Relaxed);
     ARENA.routed_bytes.store(u64::MAX, Ordering::Relaxed);
+}
+
+/// For a test alone, the negative control of those that hammer the program's locks: takes this precaution away in the clone,
+/// which from then on allocates as the program does, and so waits for a lock that no running thread holds.
+pub fn leave_out_of_the_clone() {
+    ARENA.left_out.store(true, Ordering::Relaxed);
 }
 
 /// Whether this thread allocates as the program does. If not, the slower ways sort out how.
@@ -221,6 +230,7 @@ static ARENA: Arena = Arena {
     limit: AtomicU64::new(u64::MAX),
     in_clone: AtomicBool::new(false),
     ran_out: AtomicBool::new(false),
+    left_out: AtomicBool::new(false),
     locked: AtomicBool::new(false),
     heap: UnsafeCell::new(Dlmalloc::new_with_allocator(Source)),
 };
@@ -238,6 +248,7 @@ struct Arena {
     limit: AtomicU64,
     in_clone: AtomicBool,
     ran_out: AtomicBool,
+    left_out: AtomicBool,
     /// Guards `heap`, and the reservation.
     locked: AtomicBool,
     heap: UnsafeCell<Dlmalloc<Source>>,

@@ -277,6 +277,54 @@ fn raise_signals(flags: c_int, times: usize) {
     }
 }
 
+/// C code with a frame of its own size that calls back.
+fn library(directory: &std::path::Path, name: &str, frame: usize) -> std::ffi::CString {
+    let source = directory.join(name).with_extension("c");
+    let object = directory.join(name).with_extension("so");
+    let code = format!(
+        "void call(void (*back)(void)) {{ volatile char room[{frame}]; room[0] = 1; back(); room[1] = 2; }}"
+    );
+    std::fs::write(&source, code).unwrap();
+    let made = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-fomit-frame-pointer"])
+        .args(["-fasynchronous-unwind-tables", "-o"])
+        .args([&object, &source])
+        .status();
+    assert!(made.is_ok_and(|status| status.success()), "cc is needed");
+    std::ffi::CString::new(object.into_os_string().into_encoded_bytes()).unwrap()
+}
+
+/// Loads two object files in turn, and compares the stacks of what they call back. Says how often the second came to lie
+/// where the first had been.
+fn load_in_turn(times: usize) -> usize {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let small = library(directory, "small", 300);
+    let large = library(directory, "large", 900);
+    let before = [call_back_from(&small)];
+    let addresses: Vec<u64> = (0..times)
+        .flat_map(|_| [call_back_from(&large), call_back_from(&small)])
+        .collect();
+    let all: Vec<u64> = before.into_iter().chain(addresses).collect();
+    all.windows(2).filter(|pair| pair[0] == pair[1]).count()
+}
+
+fn call_back_from(object: &std::ffi::CStr) -> u64 {
+    // SAFETY: the object is the one made above, whose function has this signature; it is unloaded after its code ran.
+    unsafe {
+        let handle = libc::dlopen(object.as_ptr(), libc::RTLD_NOW);
+        let call = libc::dlsym(handle, c"call".as_ptr());
+        assert!(!call.is_null());
+        let function: extern "C" fn(extern "C" fn()) = std::mem::transmute(call);
+        function(allocate_some);
+        assert_eq!(libc::dlclose(handle), 0);
+        call as u64
+    }
+}
+
+extern "C" fn allocate_some() {
+    comparing(|| (0..5).for_each(|n| drop(black_box(format!("{n}")))));
+}
+
 /// One test, because what it compares is the whole process.
 #[test]
 fn every_stack_is_the_systems_or_says_what_it_lacks() {
@@ -316,6 +364,11 @@ fn every_stack_is_the_systems_or_says_what_it_lacks() {
             .for_each(|thread| thread.join().unwrap());
     };
     assert!(part("threads", &threads) > 2000);
+    part("objects loaded in each other's place", &|| {
+        COMPARING.set(false);
+        let same = load_in_turn(20);
+        assert!(same > 0, "none was loaded where the other had been");
+    });
     assert!(part("signals", &|| raise_signals(0, 100)) >= 100);
     assert_eq!(BROKEN.load(Ordering::Relaxed), 0);
     part("an alternate stack", &|| {

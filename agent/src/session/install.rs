@@ -199,7 +199,7 @@ fn try_to_start(options: &Options) -> Result<(), Refusal> {
 pub fn prepare_to_stop() -> io::Result<()> {
     track::set_stop_hook(stop::stop_deferred);
     // Asked now, what looks for unwind tables is found without a lock later.
-    object::finds_without_lock();
+    object::list_lasting();
     stop::install(track::defer_stop)
 }
 

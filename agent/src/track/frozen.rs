@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use super::unwind::{Rule, rule_without_lock};
+use super::unwind::{self, Rule};
 use super::walk::{Registers, Words, plain_step, special_step};
 use crate::heap::{self, Address, Site};
 
@@ -25,7 +25,7 @@ pub(crate) fn stack(at: heap::Registers, word: impl FnMut(u64, u64) -> Option<u6
     loop {
         // Return addresses are kept: whoever looks one byte before one finds the call, or what was interrupted.
         site.frames.push(Address(at.pc.wrapping_add(1)));
-        let rule = rule_without_lock(at.pc);
+        let rule = unwind::rule(at.pc);
         let words = Asked {
             word: &word,
             sp: at.sp,

@@ -40,6 +40,10 @@ struct Least {
     align: usize,
 }
 
+/// No larger block is asked for: rounded up to a multiple of 16, it would be more than a layout can say.
+#[cfg(sigheap_supported)]
+const MAX_SIZE: usize = isize::MAX as usize - 15;
+
 impl Heap<System> {
     /// Over the system's allocator.
     pub const fn system() -> Self {
@@ -123,7 +127,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heap<A> {
             return unsafe { self.free_routed(block, layout) };
         }
         if !TABLE.remove(block as u64, layout.size()) {
-            count_unrecorded(-1, -(layout.size() as i64));
+            // SAFETY: the caller's promises.
+            return unsafe { self.free_unrecorded(block, layout) };
         }
         // SAFETY: the block came from the inner allocator, asked for with the same layout.
         unsafe { self.inner.dealloc(block, self.asked_before(layout)) }
@@ -145,8 +150,19 @@ impl<A: GlobalAlloc> Heap<A> {
         let way = mode::way();
         if way == Way::FULL {
             // SAFETY: the caller's promises.
-            return unsafe { self.allocate_recorded::<ZEROED>(layout, Rate::WHOLE) };
+            unsafe { self.allocate_recorded::<ZEROED>(layout, Rate::WHOLE) }
+        } else {
+            // SAFETY: the caller's promises.
+            unsafe { self.allocate_picked::<ZEROED>(layout, way) }
         }
+    }
+
+    /// Allocates where not all is recorded.
+    ///
+    /// # Safety
+    /// As for [`GlobalAlloc::alloc`].
+    #[inline(never)]
+    unsafe fn allocate_picked<const ZEROED: bool>(&self, layout: Layout, way: Way) -> *mut u8 {
         if !arena::is_program() {
             // SAFETY: the caller's promises.
             return unsafe { self.allocate_apart::<ZEROED>(layout) };
@@ -342,6 +358,17 @@ impl<A: GlobalAlloc> Heap<A> {
         moved
     }
 
+    /// Frees a block that has no record.
+    ///
+    /// # Safety
+    /// As for [`GlobalAlloc::dealloc`].
+    #[inline(never)]
+    unsafe fn free_unrecorded(&self, block: *mut u8, layout: Layout) {
+        count_unrecorded(-1, -(layout.size() as i64));
+        // SAFETY: the block came from the inner allocator, asked for with the same layout.
+        unsafe { self.inner.dealloc(block, self.asked_before(layout)) }
+    }
+
     /// Frees a block of the arena, or in the clone any block.
     ///
     /// # Safety
@@ -390,8 +417,15 @@ impl<A: GlobalAlloc> Heap<A> {
     /// What to ask the inner allocator for. Nothing where rounding up leaves the range of layouts.
     #[inline(always)]
     fn asked(&self, layout: Layout) -> Option<Layout> {
+        if layout.size() > MAX_SIZE {
+            return None;
+        }
         let size = layout.size().max(self.least.size);
-        Layout::from_size_align(size, layout.align().max(self.least.align)).ok()
+        // SAFETY: both alignments are powers of two. The layout is valid, and so is 32 bytes with its alignment, since it
+        // has a size; 16 is valid with any size that is not larger than the one compared with.
+        Some(unsafe {
+            Layout::from_size_align_unchecked(size, layout.align().max(self.least.align))
+        })
     }
 
     /// What the inner allocator was asked for when it gave out a block.

@@ -24,6 +24,8 @@ pub mod arena;
 mod frozen;
 mod heap;
 #[cfg(sigheap_supported)]
+mod memo;
+#[cfg(sigheap_supported)]
 mod mode;
 #[cfg(sigheap_supported)]
 mod record;

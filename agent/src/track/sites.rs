@@ -68,14 +68,15 @@ impl Sites {
         }
     }
 
-    /// The number of a stack, the same for the same frames and marks. Zero if it could not be kept.
+    /// The number of a stack, the same for the same frames and marks, and whether it was met for the first time. Zero if
+    /// it could not be kept.
     #[inline(always)]
-    pub(super) fn intern(&self, trace: &mut Trace) -> u32 {
+    pub(super) fn intern(&self, trace: &mut Trace) -> (u32, bool) {
         let stack = Stack::of(trace);
         let head = self.head(stack).load(Ordering::Acquire);
         match self.find(stack, head, 0) {
-            Some(site) => site,
-            None => self.add(trace),
+            Some(site) => (site, false),
+            None => (self.add(trace), true),
         }
     }
 
@@ -338,10 +339,10 @@ mod tests {
     #[test]
     fn the_same_stack_has_the_same_number() {
         let sites = sites(100);
-        let one = sites.intern(&mut trace(&[1, 2, 3], 0));
-        let two = sites.intern(&mut trace(&[1, 2, 4], 0));
-        let broken = sites.intern(&mut trace(&[1, 2, 3], BROKEN));
-        assert_eq!(sites.intern(&mut trace(&[1, 2, 3], 0)), one);
+        let one = sites.intern(&mut trace(&[1, 2, 3], 0)).0;
+        let two = sites.intern(&mut trace(&[1, 2, 4], 0)).0;
+        let broken = sites.intern(&mut trace(&[1, 2, 3], BROKEN)).0;
+        assert_eq!(sites.intern(&mut trace(&[1, 2, 3], 0)).0, one);
         assert!(one != 0 && two != 0 && one != two && one != broken);
         assert_eq!(frames_of(sites, two), [1, 2, 4]);
         assert!(sites.read(SiteId(broken)).unwrap().marks.broken);
@@ -372,7 +373,7 @@ mod tests {
         let sites = sites(64);
         let stack = |n: u64| (n * 100..n * 100 + 60).collect::<Vec<u64>>();
         let ids: Vec<u32> = (1..100)
-            .map(|n| sites.intern(&mut trace(&stack(n), 0)))
+            .map(|n| sites.intern(&mut trace(&stack(n), 0)).0)
             .collect();
         let kept: Vec<usize> = ids
             .iter()
@@ -391,7 +392,7 @@ mod tests {
                 .short
         );
         for (n, id) in (1..100).zip(&ids) {
-            assert_eq!(sites.intern(&mut trace(&stack(n), 0)), *id);
+            assert_eq!(sites.intern(&mut trace(&stack(n), 0)).0, *id);
         }
         assert_eq!(sites.used_permille(), 1000);
     }
@@ -399,7 +400,7 @@ mod tests {
     #[test]
     fn a_number_that_is_none_is_refused() {
         let sites = sites(10);
-        let id = sites.intern(&mut trace(&[1; 1], 0));
+        let id = sites.intern(&mut trace(&[1; 1], 0)).0;
         assert!(sites.read(SiteId(id)).is_some());
         for wrong in [0, id + 1, 10, 1 << 20, u32::MAX] {
             assert_eq!(sites.read(SiteId(wrong)), None);
@@ -411,7 +412,7 @@ mod tests {
         let sites = sites(1 << 16);
         let all = || {
             (0..5000u64)
-                .map(|n| sites.intern(&mut trace(&[n, n * 7, 3], 0)))
+                .map(|n| sites.intern(&mut trace(&[n, n * 7, 3], 0)).0)
                 .collect::<Vec<u32>>()
         };
         let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(all)).collect();

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use super::memo::MEMO;
 use super::record::MAX_BIRTH;
 use super::sites::SITES;
 use super::table::TABLE;
@@ -124,6 +125,7 @@ pub fn for_each_own_range(mut visit: impl FnMut(Range<u64>)) {
     TABLE.for_each_range(&mut visit);
     thread::for_each_range(&mut visit);
     visit(SITES.range());
+    MEMO.ranges().into_iter().for_each(&mut visit);
     visit(arena::range());
 }
 
@@ -148,4 +150,5 @@ pub fn end() {
     mode::end();
     TABLE.discard();
     SITES.discard();
+    MEMO.discard();
 }

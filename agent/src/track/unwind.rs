@@ -4,9 +4,8 @@
 //! the caller's rbp was saved; nothing else is needed to walk. It is found once, without allocating, and kept in a
 //! direct-mapped table: two addresses that share an entry cost time, never truth, since the entry holds the address.
 //!
-//! An object file that is unloaded leaves its rules behind. If another is then loaded at the same addresses, stacks
-//! through it can be wrong until the entries are overwritten: they stay inside the stack's bounds, and are at worst
-//! nonsense.
+//! Only the rules of object files that stay are remembered. Those of one that can be unloaded are found anew each time:
+//! another may be loaded at the same addresses.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -85,23 +84,13 @@ const REMEMBERED_LOG2: u32 = 15;
 static REMEMBERED: [AtomicU64; 1 << REMEMBERED_LOG2] =
     [const { AtomicU64::new(0) }; 1 << REMEMBERED_LOG2];
 
-/// The rule of the code at an address.
+/// The rule of the code at an address. It takes no lock, but for the first time in a process.
 #[inline(always)]
 pub(super) fn rule(pc: u64) -> Rule {
     match remembered(pc) {
         Some(rule) => rule,
         None => compile(pc),
     }
-}
-
-/// The rule of the code at an address, without a lock that a frozen thread may hold: before glibc 2.35 the loader's is
-/// one, and only what was asked for before is known.
-pub(super) fn rule_without_lock(pc: u64) -> Rule {
-    let known = remembered(pc);
-    known.unwrap_or_else(|| match object::finds_without_lock() {
-        true => compile(pc),
-        false => Rule::NONE,
-    })
 }
 
 /// The rule of the code at an address, if it was asked for before.
@@ -125,8 +114,9 @@ pub(super) fn range() -> std::ops::Range<u64> {
 #[cold]
 #[inline(never)]
 fn compile(pc: u64) -> Rule {
+    object::list_lasting();
     let rule = evaluate(pc, pack).unwrap_or(Rule::NONE);
-    if pc >> 47 == 0 {
+    if pc >> 47 == 0 && object::stays(pc) {
         entry_for(pc).store(pc << Rule::BITS | rule.0, Ordering::Relaxed);
     }
     rule

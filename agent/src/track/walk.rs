@@ -6,6 +6,7 @@
 
 use std::mem::{MaybeUninit, offset_of};
 
+use super::memo::{End, MEMO, Path};
 use super::thread;
 use super::unwind::{self, Rule};
 use super::{sites, sites::SITES};
@@ -22,26 +23,59 @@ const PERIOD: usize = 16;
 
 /// The number of the stack that `here` stands on, or zero if there is no room to keep it. The first frame is the
 /// caller of the function that `here` was taken in.
+#[inline(always)]
+pub(super) fn site(Registers { pc, sp, bp }: Registers) -> u32 {
+    // Asked for here: where the program's own code is compiled, a thread-local is an address, not a call.
+    let stack = thread::known_stack().from(sp).unwrap_or(Stack::NONE);
+    glance(pc, sp, bp, stack.count())
+}
+
+/// Given as numbers, which go in registers; the last is how many words of the stack lie above the stack pointer.
 #[inline(never)]
-pub(super) fn site(here: Registers) -> u32 {
-    let mut trace = Trace::new();
-    let own = thread::stack();
-    if own.holds(here.sp) {
-        walk(here, own.from(here.sp), unwind::rule, &mut trace);
-    } else {
-        walk_foreign(here, &mut trace);
+fn glance(pc: u64, sp: u64, bp: u64, words: u64) -> u32 {
+    let stack = Stack { lo: sp, words };
+    match MEMO.glance(Registers { pc, sp, bp }, stack) {
+        Some(site) => site,
+        None => look(pc, sp, bp),
     }
-    SITES.intern(&mut trace)
+}
+
+#[inline(never)]
+fn look(pc: u64, sp: u64, bp: u64) -> u32 {
+    let here = Registers { pc, sp, bp };
+    let Some(stack) = thread::stack().from(sp) else {
+        return walk_foreign(here);
+    };
+    match MEMO.find(here, stack) {
+        Ok(site) => site,
+        Err(end) => walk_own(here, stack, end),
+    }
+}
+
+/// A stack that the tree of stacks does not hold. What is seen a second time is added.
+#[inline(never)]
+fn walk_own(here: Registers, stack: Stack, end: End) -> u32 {
+    let mut trace = Trace::new();
+    let mut path = Path::from(here);
+    walk(here, stack, unwind::rule, &mut trace, &mut path);
+    let (site, is_new) = SITES.intern(&mut trace);
+    if !is_new {
+        MEMO.add(end, &path, site);
+    }
+    site
 }
 
 /// A stack that is not the thread's own may be small, as those for signals are: no new rule is compiled on it, which
 /// takes some kilobytes.
 #[cold]
 #[inline(never)]
-fn walk_foreign(here: Registers, trace: &mut Trace) {
+fn walk_foreign(here: Registers) -> u32 {
+    let mut trace = Trace::new();
     trace.mark(sites::BROKEN);
     let known = |pc| unwind::remembered(pc).unwrap_or(Rule::NONE);
-    walk(here, Stack::page_of(here.sp), known, trace);
+    let page = Stack::page_of(here.sp);
+    walk(here, page, known, &mut trace, &mut Path::from(here));
+    SITES.intern(&mut trace).0
 }
 
 /// The registers that unwinding needs.
@@ -101,17 +135,42 @@ impl Stack {
     /// The part from an address on it upwards. What lies below the stack pointer need not be mapped: the main thread's
     /// stack grows as it is used.
     #[inline(always)]
-    fn from(self, address: u64) -> Stack {
-        let lo = address & !7;
-        Stack {
-            lo,
-            words: self.words - (lo - self.lo) / 8,
-        }
+    pub(super) fn from(self, address: u64) -> Option<Stack> {
+        let words = self.number(address);
+        (words < self.words).then(|| Stack {
+            lo: address,
+            words: self.words - words,
+        })
     }
 
     /// What is mapped for sure of a stack whose bounds are not known.
     fn page_of(sp: u64) -> Stack {
         Stack::between(sp, (sp | (PAGE as u64 - 1)).saturating_add(1))
+    }
+
+    /// How many words it has.
+    #[inline(always)]
+    pub(super) fn count(self) -> u64 {
+        self.words
+    }
+
+    /// A word by its number from the lowest address.
+    #[inline(always)]
+    pub(super) fn nth(self, number: u64) -> Option<u64> {
+        // SAFETY: just checked.
+        (number < self.words).then(|| unsafe { self.nth_unchecked(number) })
+    }
+
+    /// The same of a word that is on the stack for sure.
+    ///
+    /// # Safety
+    /// `number` is less than [`count`](Self::count).
+    #[inline(always)]
+    pub(super) unsafe fn nth_unchecked(self, number: u64) -> u64 {
+        let address = self.lo + number * 8;
+        // SAFETY: the bounds are those of this thread's stack from the stack pointer up, all of which is mapped, and only
+        // this thread moves its stack pointer.
+        unsafe { (address as *const u64).read_volatile() }
     }
 
     /// Whether it has any word.
@@ -120,10 +179,10 @@ impl Stack {
         self.words != 0
     }
 
-    /// Whether an address lies on it.
+    /// Which word an address is: a number larger than that of any word where it is none, or no multiple of 8.
     #[inline(always)]
-    pub(super) fn holds(self, address: u64) -> bool {
-        address.wrapping_sub(self.lo) / 8 < self.words
+    fn number(self, address: u64) -> u64 {
+        address.wrapping_sub(self.lo).rotate_right(3)
     }
 }
 
@@ -136,17 +195,19 @@ pub(super) trait Words: Copy {
 impl Words for Stack {
     #[inline(always)]
     fn word(self, address: u64) -> Option<u64> {
-        // Rotated, an address that is no multiple of 8 becomes a number larger than any stack.
-        let number = address.wrapping_sub(self.lo).rotate_right(3);
-        // SAFETY: the bounds are those of this thread's stack from the stack pointer up, all of which is mapped, and only
-        // this thread moves its stack pointer.
-        (number < self.words).then(|| unsafe { (address as *const u64).read_volatile() })
+        self.nth(self.number(address))
     }
 }
 
 /// Collects the return addresses from `at` outwards.
 #[inline(always)]
-fn walk(at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Trace) {
+fn walk(
+    at: Registers,
+    stack: Stack,
+    rule: impl Fn(u64) -> Rule,
+    trace: &mut Trace,
+    path: &mut Path,
+) {
     // All that a step changes stands in local variables of which no reference is made: so it stays in registers, which
     // halves the time of a walk.
     let Registers {
@@ -154,6 +215,8 @@ fn walk(at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Tra
         mut sp,
         mut bp,
     } = at;
+    // Where on the stack rbp was saved last; nothing while the register holds what it held at the start.
+    let mut saved_at = None;
     let mut summary = trace.summary;
     let mut seen = Seen::default();
     summary.marks |= 'walked: {
@@ -164,11 +227,22 @@ fn walk(at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Tra
             if rule.is_plain() {
                 match plain_step(rule, at, stack) {
                     Some(caller) => Registers { pc, sp, bp } = caller,
-                    None => break 'walked sites::BROKEN,
+                    None => {
+                        path.spoil();
+                        break 'walked sites::BROKEN;
+                    }
                 }
+                if rule.is_from_bp() {
+                    path.based(saved_at, at.bp);
+                }
+                if rule.saved_bp() != 0 {
+                    saved_at = Some(sp - rule.saved_bp());
+                }
+                path.found(sp - 8, pc.wrapping_add(1));
             } else if rule == Rule::END {
                 break 'walked 0;
             } else {
+                path.spoil();
                 match special_step(rule, at, stack) {
                     Some(caller) => Registers { pc, sp, bp } = caller,
                     None => break 'walked sites::BROKEN,
@@ -183,6 +257,7 @@ fn walk(at: Registers, stack: Stack, rule: impl Fn(u64) -> Rule, trace: &mut Tra
             }
             // Each frame lies above the one it called: no walk goes round.
             if sp <= below {
+                path.spoil();
                 break 'walked sites::BROKEN;
             }
             if !summary.push(&mut trace.frames, &mut seen, frame) {
@@ -441,6 +516,7 @@ mod tests {
             stack,
             |pc| if pc == 98 { Rule::END } else { rule },
             &mut trace,
+            &mut Path::from(at),
         );
         trace
     }
@@ -469,7 +545,13 @@ mod tests {
         };
         let mut trace = Trace::new();
         let by_bp = Rule::plain(true, 16, 16).unwrap();
-        walk(at, stack.from(sp), |_| by_bp, &mut trace);
+        walk(
+            at,
+            stack.from(sp).unwrap(),
+            |_| by_bp,
+            &mut trace,
+            &mut Path::from(at),
+        );
         assert_eq!((trace.frames(), trace.marks()), (&[][..], sites::BROKEN));
         // SAFETY: as mapped above.
         unsafe { map::release(pages, 2 * PAGE) };

@@ -149,7 +149,7 @@ fn first_asked(stack: &mut Stack<'_>) -> usize {
     let (mut first, mut number) = (0, 0);
     while number < first + BETWEEN {
         match stack.call(number) {
-            Some(call) if passes_on(&call.function.path) => first = number + 1,
+            Some(call) if passes_on(&call.function) => first = number + 1,
             Some(_) => {}
             None => break,
         }
@@ -158,16 +158,25 @@ fn first_asked(stack: &mut Stack<'_>) -> usize {
     first
 }
 
-/// Whether a function is the agent, or one of those that stand between an allocation and the allocator.
-fn passes_on(path: &str) -> bool {
+/// Whether a function is the agent, an allocator's, or one of those that stand between an allocation and the allocator.
+fn passes_on(function: &Function) -> bool {
     let modules = ["alloc::alloc", "sigheap"];
     let shims = ["__rust_alloc", "__rust_realloc", "__rg_", "__rdl_"];
     modules
         .into_iter()
-        .any(|module| paths::is_within(path, module))
+        .any(|module| paths::is_within(&function.path, module))
         || shims
             .into_iter()
-            .any(|shim| paths::last_segment(path).starts_with(shim))
+            .any(|shim| paths::last_segment(&function.path).starts_with(shim))
+        || is_allocators(&function.symbol)
+}
+
+/// Optimised for size, the shims jump to the program's allocator, and are not on the stack.
+fn is_allocators(symbol: &str) -> bool {
+    symbol.contains("GlobalAlloc")
+        && rustc_demangle::demangle(symbol)
+            .to_string()
+            .contains(" as core::alloc::global::GlobalAlloc>::")
 }
 
 /// The first form of a function that fits, and whether the type's size is known.
@@ -183,7 +192,8 @@ fn decide(function: &Function, size: u64, align: u64) -> Option<(Shape, Rc<Type>
         if shape == Shape::One && &*of.name == "u8" {
             continue;
         }
-        if function.over_slice && matches!(shape, Shape::One | Shape::Counted) {
+        let is_bare_slice = function.over_slice && of.size.is_none();
+        if is_bare_slice && matches!(shape, Shape::One | Shape::Counted) {
             continue;
         }
         match shape.fits(&of, size, align) {

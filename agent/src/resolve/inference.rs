@@ -90,6 +90,17 @@ fn a_merged_helper_is_named_by_its_caller() {
     assert_eq!(named(&stack, 64, 8), exact("Vec<demo::B>"));
 }
 
+/// Two small values are as large as one of twice their size.
+#[test]
+fn a_merged_pointer_is_not_to_a_slice_of_another_type() {
+    let stack = [
+        "* alloc::sync::Arc::allocate_for_layout T=demo::Half:8:8",
+        "alloc::sync::Arc::new_uninit T=demo::Whole:16:8",
+        "* demo::main",
+    ];
+    assert_eq!(named(&stack, 32, 8), exact("Arc<demo::Whole>"));
+}
+
 #[test]
 fn a_clone_is_not_named_by_its_caller() {
     let stack = [
@@ -130,6 +141,30 @@ fn the_programs_own_allocator_is_passed_over() {
         "* demo::main",
     ];
     assert_eq!(named(&stack, 64, 8), exact("Vec<u64>"));
+}
+
+/// Without the shims only the symbol says that it is an allocator.
+#[test]
+fn an_allocator_is_known_by_its_trait() {
+    let named = |symbol: &str| {
+        let stack = [
+            "* demo::{impl#0}::alloc",
+            "alloc::raw_vec::RawVecInner::finish_grow",
+            "alloc::vec::Vec::push T=u64:8:8",
+            "* demo::main",
+        ];
+        let mut calls = calls(&stack);
+        let mut function = (*calls[0].function).clone();
+        function.symbol = symbol.into();
+        calls[0].function = Rc::new(function);
+        let mut calls = calls.into_iter().map(|call| vec![call]);
+        let mut stack = Stack::new(move || calls.next(), |_| Rc::default());
+        infer(&mut stack, 64, 8).map(|found| found.of.name.clone())
+    };
+    // As text: demangling leaves it alone.
+    let symbol = "<demo::A as core::alloc::global::GlobalAlloc>::alloc";
+    assert_eq!(named(symbol).as_deref(), Some("u64"));
+    assert_eq!(named(""), None);
 }
 
 #[test]

@@ -25,6 +25,9 @@ pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
         };
         match same_in(&caller, found) {
             Some(of) if of.name != found.of.name => {
+                if is_one(&caller, &of, found) {
+                    found.shape = Shape::Counted;
+                }
                 found.of = of;
                 found.believed = number;
             }
@@ -32,6 +35,15 @@ pub(super) fn mend(stack: &mut Stack<'_>, found: &mut Found) {
             Some(_) | None => {}
         }
     }
+}
+
+/// Whether what went as a slice of smaller values is a single one: its caller makes no slices.
+fn is_one(caller: &Function, of: &Type, found: &Found) -> bool {
+    let is_slice =
+        caller.over_slice || caller.path.contains("slice") || caller.path.contains("iter");
+    found.shape == Shape::CountedItems
+        && !is_slice
+        && Shape::Counted.fits(of, found.size, found.align) == Some(true)
 }
 
 /// Whether a function names what its collection holds. A tree's helpers name only what they move about.

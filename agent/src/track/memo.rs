@@ -73,7 +73,8 @@ impl Memo {
             return None;
         }
         let node = self.read(entry as u32);
-        (node.is_of(key) && node.is_on(stack) && node.bases_hold(stack, at)).then(|| node.site())
+        (node.is_of(key) && node.is_on(stack) && node.bases_hold(stack, at))
+            .then(|| node.shape.site())
     }
 
     /// The site of a stack that was [added](Memo::add), or where the tree ends.
@@ -94,13 +95,13 @@ impl Memo {
                 return Err(end);
             };
             match node.difference(stack) {
-                Difference::None if node.bases_hold(stack, at) => return Ok(node.site()),
+                Difference::None if node.bases_hold(stack, at) => return Ok(node.shape.site()),
                 Difference::At(frame, value) => {
                     end.key = Key {
                         branch: NODE | u64::from(node.number) | (frame as u64) << 48,
                         value,
                     };
-                    end.depth = node.depth() + frame;
+                    end.depth = node.shape.depth() + frame;
                 }
                 Difference::None | Difference::Outside => break,
             }
@@ -168,7 +169,7 @@ impl Memo {
                 number,
                 branch: node.read(),
                 shape: Shape(node.add(1).read()),
-                words: node.add(HEADER),
+                groups: node.add(HEADER).cast(),
                 memo: PhantomData,
             }
         }
@@ -185,7 +186,7 @@ impl Memo {
             .line(hash)
             .iter()
             .find(|entry| entry.load(Ordering::Relaxed) == 0)?;
-        let shape = Shape::new(site, frames.len(), path.bases().len(), end.depth);
+        let shape = Shape::new(site, frames, path.bases().len(), end.depth);
         let number = self.take(HEADER + shape.words())?;
         let arena = self.arena.load(Ordering::Acquire);
         // SAFETY: `take` gave these words to this thread alone, inside the arena, and nobody reads them before the table
@@ -194,17 +195,16 @@ impl Memo {
             let node = arena.add(number);
             node.write(end.key.branch);
             node.add(1).write(shape.0);
-            let values = node.add(HEADER);
-            let places = values.add(shape.frames()).cast::<u16>();
+            let groups = node.add(HEADER).cast::<Group>();
             // What fills the last group up is its last frame again.
-            let filled = frames
-                .iter()
-                .chain(std::iter::repeat(&frames[frames.len() - 1]));
-            for (index, frame) in filled.take(shape.frames()).enumerate() {
-                values.add(index).write(frame.return_address);
-                places.add(index).write(frame.word);
+            for (number, frames) in frames.chunks(GROUP).enumerate() {
+                let frame = |index: usize| frames[index.min(frames.len() - 1)];
+                groups.add(number).write(Group {
+                    return_addresses: std::array::from_fn(|index| frame(index).return_address),
+                    places: std::array::from_fn(|index| frame(index).word),
+                });
             }
-            let bases = values.add(shape.frames() + shape.frames() / GROUP);
+            let bases = groups.add(shape.groups()).cast();
             ptr::copy_nonoverlapping(path.bases().as_ptr(), bases, path.bases().len());
         }
         let entry = number as u64 | hash >> 32 << 32;
@@ -307,39 +307,66 @@ struct Node<'a> {
     number: u32,
     branch: u64,
     shape: Shape,
-    /// For each frame the return address; then for each frame, in 16 bits, which word above the stack pointer it is; then
-    /// the bases, each in one word. The places of frames come in order.
-    words: *const u64,
+    /// Groups of frames, then the bases, each in one word.
+    groups: *const Group,
     memo: PhantomData<&'a Memo>,
 }
-
-/// Site (20 bits), groups of frames (8), bases (8), and how many frames of the stack come before the first (8).
-#[derive(Clone, Copy)]
-struct Shape(u64);
 
 /// Frames that are compared at once.
 const GROUP: usize = 4;
 
+/// Some frames, next to each other so that they share a cache line. Their places come in order.
+#[repr(C)]
+struct Group {
+    return_addresses: [u64; GROUP],
+    /// Which word above the stack pointer each return address is.
+    places: [u16; GROUP],
+}
+
+/// Site (20 bits), the highest place of a frame (16), groups of frames (8), bases (8), and how many frames of the stack come
+/// before the first (8).
+#[derive(Clone, Copy)]
+struct Shape(u64);
+
 impl Shape {
-    fn new(site: u32, frames: usize, bases: usize, depth: usize) -> Shape {
-        let groups = frames.div_ceil(GROUP);
-        Shape(u64::from(site) | (groups as u64) << 32 | (bases as u64) << 40 | (depth as u64) << 48)
+    fn new(site: u32, frames: &[Frame], bases: usize, depth: usize) -> Shape {
+        let highest = frames.last().map_or(0, |frame| frame.word);
+        Shape(
+            u64::from(site)
+                | u64::from(highest) << 20
+                | (frames.len().div_ceil(GROUP) as u64) << 36
+                | (bases as u64) << 44
+                | (depth as u64) << 52,
+        )
     }
 
-    /// Frames, filled up to whole groups.
     #[inline(always)]
-    fn frames(self) -> usize {
-        (self.0 >> 32 & 0xff) as usize * GROUP
+    fn site(self) -> u32 {
+        (self.0 & 0xf_ffff) as u32
+    }
+
+    #[inline(always)]
+    fn highest_place(self) -> u64 {
+        self.0 >> 20 & 0xffff
+    }
+
+    #[inline(always)]
+    fn groups(self) -> usize {
+        (self.0 >> 36 & 0xff) as usize
     }
 
     #[inline(always)]
     fn bases(self) -> usize {
-        (self.0 >> 40 & 0xff) as usize
+        (self.0 >> 44 & 0xff) as usize
+    }
+
+    fn depth(self) -> usize {
+        (self.0 >> 52 & 0xff) as usize
     }
 
     /// Words of a node of this shape, without the header.
     fn words(self) -> usize {
-        self.frames() + self.frames() / GROUP + self.bases()
+        self.groups() * (size_of::<Group>() / size_of::<u64>()) + self.bases()
     }
 }
 
@@ -353,36 +380,25 @@ enum Difference {
 
 impl Node<'_> {
     #[inline(always)]
-    fn site(self) -> u32 {
-        self.shape.0 as u32
-    }
-
-    #[inline(always)]
-    fn depth(self) -> usize {
-        (self.shape.0 >> 48) as usize
-    }
-
-    #[inline(always)]
     fn is_of(self, key: Key) -> bool {
         // SAFETY: a node has a frame at least; where its memory was given back, the word reads as zero.
-        self.branch == key.branch && unsafe { self.words.read() } == key.value
+        self.branch == key.branch && unsafe { (*self.groups).return_addresses[0] } == key.value
     }
 
     /// Whether all return addresses are those of this stack.
     #[inline(always)]
     fn is_on(self, stack: Stack) -> bool {
-        let frames = self.shape.frames();
         if !self.fits(stack) {
             return false;
         }
         // A plain loop: of the iterators' the compiler makes calls.
-        let mut first = 0;
-        while first < frames {
-            let differs = |index| self.differs(first + index, stack);
-            if differs(0) | differs(1) | differs(2) | differs(3) != 0 {
+        let mut number = 0;
+        while number < self.shape.groups() {
+            let differs = self.differences(number, stack);
+            if differs[0] | differs[1] | differs[2] | differs[3] != 0 {
                 return false;
             }
-            first += GROUP;
+            number += 1;
         }
         true
     }
@@ -392,50 +408,40 @@ impl Node<'_> {
         if !self.fits(stack) {
             return Difference::Outside;
         }
-        let mut frames = 0..self.shape.frames();
-        match frames.find(|&frame| self.differs(frame, stack) != 0) {
-            Some(frame) => Difference::At(frame, self.found(frame, stack)),
-            None => Difference::None,
+        for number in 0..self.shape.groups() {
+            let differs = self.differences(number, stack);
+            if let Some(index) = differs.iter().position(|&bits| bits != 0) {
+                // SAFETY: one of the node's groups.
+                let kept = unsafe { (*self.groups.add(number)).return_addresses[index] };
+                return Difference::At(number * GROUP + index, kept ^ differs[index]);
+            }
         }
+        Difference::None
     }
 
     /// Whether the places of all frames lie on a stack.
     #[inline(always)]
     fn fits(self, stack: Stack) -> bool {
-        // Places come in order: the last is the highest.
-        u64::from(self.place(self.shape.frames().wrapping_sub(1))) < stack.count()
+        self.shape.highest_place() < stack.count()
     }
 
+    /// For each frame of a group, the bits in which its return address on a stack that the node fits on is another.
     #[inline(always)]
-    fn place(self, frame: usize) -> u16 {
-        // SAFETY: the frame is one of the node's, and so the words of a node lie, see `append`. The one before the first is
-        // in the header.
-        unsafe {
-            let places = self.words.add(self.shape.frames()).cast::<u16>();
-            places.wrapping_add(frame).read()
-        }
-    }
-
-    /// The word of a stack that the node fits on, where a frame's return address lies.
-    #[inline(always)]
-    fn found(self, frame: usize, stack: Stack) -> u64 {
-        // SAFETY: no place is higher than the last, which lies on the stack.
-        unsafe { stack.nth_unchecked(self.place(frame).into()) }
-    }
-
-    /// Not zero if a frame's return address is another.
-    #[inline(always)]
-    fn differs(self, frame: usize, stack: Stack) -> u64 {
-        // SAFETY: the frame is one of the node's.
-        self.found(frame, stack) ^ unsafe { self.words.add(frame).read() }
+    fn differences(self, number: usize, stack: Stack) -> [u64; GROUP] {
+        // SAFETY: one of the node's groups, which never change.
+        let group = unsafe { &*self.groups.add(number) };
+        // SAFETY: no place is higher than the highest, which lies on the stack.
+        let found = |index: usize| unsafe { stack.nth_unchecked(group.places[index].into()) };
+        let differs = |index: usize| found(index) ^ group.return_addresses[index];
+        // Written out: of the array's `map` the compiler makes a call.
+        [differs(0), differs(1), differs(2), differs(3)]
     }
 
     /// Whether rbp had the values that the rules used.
     #[inline(always)]
     fn bases_hold(self, stack: Stack, at: Registers) -> bool {
-        let frames = self.shape.frames();
-        // SAFETY: so the words of a node lie, see `append`.
-        let bases = unsafe { self.words.add(frames + frames / GROUP) };
+        // SAFETY: the bases lie after the groups.
+        let bases = unsafe { self.groups.add(self.shape.groups()).cast::<u64>() };
         let mut index = 0;
         while index < self.shape.bases() {
             // SAFETY: one of the node's bases.
@@ -781,6 +787,7 @@ mod tests {
         (u64::from(sum) ^ frame)
             .wrapping_mul(SPREAD)
             .rotate_left(31) as u32
+            & 0xf_ffff
     }
 
     #[test]

@@ -144,9 +144,9 @@ pub(crate) fn columns(sample: u64) -> Vec<Column> {
         Column::flexible("type", "type"),
         Column::new("confidence", "~"),
         Column::new("delta_count", "count +/-"),
-        Column::new("count", "count"),
+        Column::new("count", "count").spare(),
         Column::new("delta_bytes", "bytes +/-"),
-        Column::new("bytes", "bytes"),
+        Column::new("bytes", "bytes").spare(),
         sample_column(sample),
     ]
 }

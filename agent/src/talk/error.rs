@@ -12,6 +12,8 @@ pub(crate) enum Error {
     Quote,
     /// `>` without a file, or with more than one.
     Redirection,
+    /// An answer that is to go into another program.
+    Pipe,
     /// The command said so.
     Query(query::Error),
     /// The file for the answer could not be written.
@@ -37,6 +39,7 @@ impl Error {
             Error::Query(error) => error.hint(),
             Error::Quote => Some("close it, or leave it out".to_owned()),
             Error::Redirection => Some("as in `top > FILE`, at the end of the line".to_owned()),
+            Error::Pipe => Some("a number is how many rows; `> FILE` writes a file for other programs".to_owned()),
             Error::File { source, .. } => file_hint(source),
             Error::Panic { .. } => Some(
                 "this is a bug in sigheap; the program is not harmed, and the other commands still answer"
@@ -52,6 +55,7 @@ impl fmt::Display for Error {
         match self {
             Error::Quote => f.write_str("a quotation mark is not closed"),
             Error::Redirection => f.write_str("`>` takes one file"),
+            Error::Pipe => f.write_str("an answer cannot go into another program"),
             Error::Query(error) => error.fmt(f),
             Error::File { path, source } => {
                 write!(f, "cannot write {}: {source}", path.display())
@@ -67,7 +71,7 @@ impl std::error::Error for Error {
         match self {
             Error::Query(error) => Some(error),
             Error::File { source, .. } | Error::NoTerminal(source) => Some(source),
-            Error::Quote | Error::Redirection | Error::Panic { .. } => None,
+            Error::Quote | Error::Redirection | Error::Pipe | Error::Panic { .. } => None,
         }
     }
 }

@@ -39,11 +39,14 @@ impl Line {
     /// Takes a line apart.
     ///
     /// # Errors
-    /// [`Error::Quote`] and [`Error::Redirection`].
+    /// [`Error::Quote`], [`Error::Pipe`] and [`Error::Redirection`].
     pub(crate) fn read(line: &str) -> Result<Self, Error> {
         let mut parsed = Line::default();
         let mut words = split(line)?.into_iter();
         while let Some(word) = words.next() {
+            if word.is_pipe() {
+                return Err(Error::Pipe);
+            }
             if !word.operator {
                 parsed.words.push(word.text);
                 continue;
@@ -79,6 +82,11 @@ pub(super) struct Word {
 }
 
 impl Word {
+    /// Whether it is the `|` of a shell, which no name of a type begins with.
+    fn is_pipe(&self) -> bool {
+        self.text.starts_with('|')
+    }
+
     /// Whether a condition comes next: one word, with its spaces and its `>`, up to where it is complete.
     fn takes_condition(&self) -> bool {
         self.text == WHERE.name
@@ -254,6 +262,10 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_said() {
         assert!(matches!(Line::read("list 'a"), Err(Error::Quote)));
+        for line in ["top --json | head", "top |head"] {
+            assert!(matches!(Line::read(line), Err(Error::Pipe)), "{line}");
+        }
+        assert!(Line::read("list --where moving || size > 1k").is_ok());
         for line in ["top >", "top > a b", "top > > a", "top > a > b"] {
             assert!(
                 matches!(Line::read(line), Err(Error::Redirection)),

@@ -37,7 +37,7 @@ impl fmt::Display for NoMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is no way of tracking; there are `full`, `sampled`, `sampled 512k` and `off`",
+            "`{}` is no way of tracking; there are `full`, `sampled`, `sampled:512k` and `off`",
             self.0
         )
     }

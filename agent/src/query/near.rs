@@ -3,10 +3,11 @@
 /// How many to offer.
 const MOST: usize = 3;
 
-/// The names nearest to what was typed, nearest first: those that contain it, or differ in no more than a third of it.
+/// The names nearest to what was typed, nearest first: those that contain it, or differ in a third of its letters
+/// or in one.
 pub(crate) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let wanted = typed.to_lowercase();
-    let allowed = wanted.chars().count() / 3 + 1;
+    let allowed = (wanted.chars().count() / 3).max(1);
     let mut near: Vec<(usize, &str)> = names
         .map(|name| (distance(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
@@ -19,21 +20,27 @@ pub(crate) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> 
         .collect()
 }
 
-/// Insertions, deletions and substitutions that turn one into the other (Levenshtein); one if it contains the other.
+/// Insertions, deletions, substitutions and exchanges of neighbours that turn one into the other; one if it contains the
+/// other.
 fn distance(typed: &str, name: &str) -> usize {
     if typed.len() >= 3 && name.contains(typed) {
         return 1;
     }
+    let typed: Vec<char> = typed.chars().collect();
     let name: Vec<char> = name.chars().collect();
+    let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (i, a) in typed.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    for (i, a) in typed.iter().enumerate() {
+        let mut next = vec![i + 1];
         for (j, b) in name.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+            let substituted = row[j] + usize::from(a != b);
+            let mut least = substituted.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && *a == name[j - 1] && typed[i - 1] == *b {
+                least = least.min(above[j - 1] + 1);
+            }
+            next.push(least);
         }
+        above = std::mem::replace(&mut row, next);
     }
     row[name.len()]
 }
@@ -48,6 +55,8 @@ mod tests {
         assert_eq!(nearest("grwoth", names()), ["growth"]);
         assert_eq!(nearest("cacheentty", names()), ["CacheEntity"]);
         assert_eq!(nearest("cache", names()), ["Cache", "CacheEntity"]);
+        assert_eq!(nearest("tpo", names()), ["top"]);
         assert!(nearest("xyzzy", names()).is_empty());
+        assert!(nearest("Nope", ["Core", "Node<u8>"].into_iter()).is_empty());
     }
 }

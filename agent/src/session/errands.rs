@@ -119,10 +119,10 @@ fn serve(receiver: &Receiver<Errand>) {
 fn run(errand: Errand) {
     match errand {
         Errand::Looked(took) => {
-            tracing::info!(target: "sigheap", seconds = took.as_secs_f64(), "the look is over");
+            tracing::info!(target: "sigheap", seconds = to_ms(took), "the look is over");
         }
         Errand::Trouble { what, took } => {
-            tracing::warn!(target: "sigheap", seconds = took.as_secs_f64(), "the look ended: {what}");
+            tracing::warn!(target: "sigheap", seconds = to_ms(took), "the look ended: {what}");
         }
         Errand::Failed(why) => {
             process::write(2, format!("[sigheap: {why}]\r\n").as_bytes());
@@ -133,6 +133,11 @@ fn run(errand: Errand) {
         Errand::PassOn => quit::pass_on(),
         Errand::Answer(question) => (question.0)(),
     }
+}
+
+/// In seconds, to the millisecond: nobody reads the rest.
+fn to_ms(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e3).round() / 1e3
 }
 
 #[cfg(test)]

@@ -177,8 +177,7 @@ impl Memo {
 
     fn append(&self, end: End, path: &Path, site: u32) -> Option<()> {
         let frames = path.frames().get(end.depth..)?;
-        // Where the stacks part, they do so by a return address in the same place.
-        if frames.first()?.return_address != end.key.value {
+        if frames.first()?.return_address != end.key.value || !self.leads_to(end, path.frames()) {
             return None;
         }
         let hash = end.key.hash();
@@ -212,6 +211,28 @@ impl Memo {
         free.compare_exchange(0, entry, Ordering::Release, Ordering::Relaxed)
             .ok()
             .map(drop)
+    }
+
+    /// Whether the walk found the frames that were compared on the way to where the tree ended, and found the one by which
+    /// the stacks part, all in the places that were compared. Not so where a frame counted from rbp is of another size,
+    /// and the words compared were left over from calls before: these do not decide how such a stack is walked.
+    fn leads_to(&self, end: End, frames: &[Frame]) -> bool {
+        let (mut branch, mut depth) = (end.key.branch, end.depth);
+        while branch & NODE != 0 {
+            let (node, parting) = (self.read(branch as u32), (branch >> 48) as usize);
+            let found = frames.get(node.shape.depth()..=depth).unwrap_or(&[]);
+            let agrees = |(index, found): (usize, &Frame)| {
+                node.frame(index).is_some_and(|kept| {
+                    let is_same = index == parting || kept.return_address == found.return_address;
+                    kept.word == found.word && is_same
+                })
+            };
+            if found.len() != parting + 1 || !found.iter().enumerate().all(agrees) {
+                return false;
+            }
+            (branch, depth) = (node.branch, node.shape.depth());
+        }
+        true
     }
 
     /// Takes words from the arena, and says which is the first.
@@ -417,6 +438,17 @@ impl Node<'_> {
             }
         }
         Difference::None
+    }
+
+    /// One of its frames. A node whose memory was given back has none.
+    fn frame(self, index: usize) -> Option<Frame> {
+        let is_kept = index / GROUP < self.shape.groups();
+        // SAFETY: just checked to be one of the node's groups, which never change.
+        let group = is_kept.then(|| unsafe { &*self.groups.add(index / GROUP) })?;
+        Some(Frame {
+            return_address: group.return_addresses[index % GROUP],
+            word: group.places[index % GROUP],
+        })
     }
 
     /// Whether the places of all frames lie on a stack.
@@ -705,6 +737,43 @@ mod tests {
             MEMO.find_from(key, at(sp + 48), Stack::between(sp, sp + 24))
                 .is_err()
         );
+    }
+
+    /// What is left over from calls before may look like the frames of a node, and lead a stack to where it does not belong.
+    #[test]
+    fn a_stack_is_added_only_where_its_own_frames_lead() {
+        static MEMO: Memo = Memo::new();
+        let mut words = vec![0u64; 32];
+        let sp = words.as_ptr() as u64;
+        let at = Registers { pc: 1, sp, bp: BP };
+        let path = |frames: &[(u64, u64)]| {
+            let mut path = Path::from(at);
+            for &(word, return_address) in frames {
+                path.found(sp + word * 8, return_address);
+            }
+            path
+        };
+        let key = Key {
+            branch: 1,
+            value: CODE,
+        };
+        let find = || MEMO.find_from(key, at, Stack::between(sp, sp + 256));
+        (words[3], words[5], words[7]) = (CODE, CODE + 1, CODE + 2);
+        let small = path(&[(3, CODE), (5, CODE + 1), (7, CODE + 2)]);
+        MEMO.append(find().unwrap_err(), &small, 1).unwrap();
+        // The second function's frame is larger now; what was below is still there.
+        (words[6], words[7], words[9]) = (CODE + 3, CODE + 4, CODE + 4);
+        let mut large = path(&[(3, CODE), (6, CODE + 3), (9, CODE + 4)]);
+        large.based(Some(sp + 32), sp + 80);
+        words[4] = sp + 80;
+        let end = find().unwrap_err();
+        assert_eq!((end.depth, end.key.value), (2, CODE + 4));
+        assert_eq!(MEMO.append(end, &large, 2), None);
+        // Another caller of the large frame is another stack.
+        words[6] = CODE + 5;
+        assert!(find().is_err());
+        words[7] = CODE + 2;
+        assert_eq!(find().ok(), Some(1));
     }
 
     /// Two keys may have one hash.

@@ -1,13 +1,12 @@
 //! THE ONLY DOOR TO THE KERNEL: which object file the code at an address belongs to, and where its unwind tables are.
 //!
-//! Asked from inside the program's allocator, so the loader's lock is taken once only: at the first allocation of the
-//! process, which lists the objects that are there before `main`. They stay. What is loaded later may be unloaded, and
-//! another object loaded in its place: `_dl_find_object` is asked of it each time, which takes no lock and is what a C++
-//! unwinder asks since glibc 2.35. Before, such code is not known. The function is looked up by name, because even a weak
-//! reference makes a binary refuse to start on an older glibc.
+//! Asked from inside the program's allocator, so the loader's lock is taken once only: before `main`, to list the objects
+//! that are there by then. They stay. What is loaded later may be unloaded, and another object loaded in its place:
+//! `_dl_find_object` is asked of it each time, which takes no lock and is what a C++ unwinder asks since glibc 2.35.
+//! Before, such code is not known. The function is looked up by name, because even a weak reference makes a binary refuse
+//! to start on an older glibc.
 
 use std::ffi::c_void;
-use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// The unwind tables of one object file, in memory.
@@ -34,17 +33,24 @@ pub(crate) fn stays(pc: u64) -> bool {
 
 /// Lists the object files that stay; the first call counts. It takes the loader's lock.
 pub(crate) fn list_lasting() {
-    LASTING.list();
+    LASTING.list(false);
 }
 
-static LASTING: Lasting = Lasting {
-    state: AtomicU8::new(Lasting::NOT_YET),
-    count: AtomicUsize::new(0),
-    objects: [const { Object::none() }; 256],
-    find_object: AtomicUsize::new(0),
-};
+/// Run by the loader: in a program before its `main`, in a library whenever that is loaded.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = list_at_load;
+
+extern "C" fn list_at_load() {
+    LASTING.list(true);
+}
+
+static LASTING: Lasting = Lasting::new();
 
 /// The objects that were there before `main`. Those past the last place are not among them, which costs time.
+///
+/// A library may be loaded late, and a program not of Rust may first allocate late. Then all that is known to have been
+/// there are the objects up to the loader itself: what is loaded later stands behind it.
 struct Lasting {
     state: AtomicU8,
     count: AtomicUsize,
@@ -66,6 +72,15 @@ impl Lasting {
     const BUSY: u8 = 1;
     const LISTED: u8 = 2;
 
+    const fn new() -> Lasting {
+        Lasting {
+            state: AtomicU8::new(Lasting::NOT_YET),
+            count: AtomicUsize::new(0),
+            objects: [const { Object::none() }; 256],
+            find_object: AtomicUsize::new(0),
+        }
+    }
+
     fn find(&self, pc: u64) -> Option<&Object> {
         self.listed().iter().find(|object| object.holds(pc))
     }
@@ -78,7 +93,8 @@ impl Lasting {
         }
     }
 
-    fn list(&self) {
+    /// `at_load` is whether the loader calls.
+    fn list(&self, at_load: bool) {
         let first = self.state.compare_exchange(
             Lasting::NOT_YET,
             Lasting::BUSY,
@@ -91,8 +107,15 @@ impl Lasting {
         // SAFETY: the name is a C string, and a lookup in the default scope has no other condition.
         let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_dl_find_object".as_ptr()) };
         self.find_object.store(symbol as usize, Ordering::Relaxed);
-        // SAFETY: the callback has the demanded signature and gets a pointer to `self`, which outlives the call.
-        unsafe { libc::dl_iterate_phdr(Some(note), ptr::from_ref(self).cast_mut().cast()) };
+        // SAFETY: a constant that the kernel left for this process.
+        let loader = unsafe { libc::getauxval(libc::AT_BASE) };
+        let mut listing = Listing {
+            lasting: self,
+            is_before_main: at_load,
+            loader,
+        };
+        // SAFETY: the callback has the demanded signature and gets a pointer to what it expects, which outlives the call.
+        unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut listing).cast()) };
         self.state.store(Lasting::LISTED, Ordering::Release);
     }
 
@@ -125,15 +148,35 @@ impl Object {
     }
 }
 
+/// What [`note`] is given.
+struct Listing<'a> {
+    lasting: &'a Lasting,
+    /// Whether nothing was loaded yet but what the program needs: the loader calls, and this code is the program's own.
+    is_before_main: bool,
+    /// Where the loader begins; zero in a program without.
+    loader: u64,
+}
+
+impl Listing<'_> {
+    /// Whether the object just listed is the last that is known to stay. The first is the program.
+    fn ends_with(&mut self, object: &Object, is_first: bool) -> bool {
+        if is_first {
+            self.is_before_main &= object.holds(list_at_load as *const () as u64);
+        }
+        !self.is_before_main && (self.loader == 0 || object.holds(self.loader))
+    }
+}
+
 /// Notes one object file; a return value other than zero ends the iteration.
 unsafe extern "C" fn note(
     info: *mut libc::dl_phdr_info,
     _size: usize,
     data: *mut c_void,
 ) -> libc::c_int {
-    // SAFETY: the loader passes its own valid description and our pointer, under which nothing is changed but atomics.
-    let (info, lasting) = unsafe { (&*info, &*data.cast_const().cast::<Lasting>()) };
-    let Some(room) = lasting.objects.get(lasting.count.load(Ordering::Relaxed)) else {
+    // SAFETY: the loader passes its own valid description and our pointer, which nobody else has.
+    let (info, listing) = unsafe { (&*info, &mut *data.cast::<Listing<'_>>()) };
+    let count = listing.lasting.count.load(Ordering::Relaxed);
+    let Some(room) = listing.lasting.objects.get(count) else {
         return 1;
     };
     // SAFETY: the loader's description gives the address and number of the program headers.
@@ -147,7 +190,8 @@ unsafe extern "C" fn note(
         room.end.store(end, Ordering::Relaxed);
         room.header
             .store(index.map_or(0, address), Ordering::Relaxed);
-        lasting.count.fetch_add(1, Ordering::Relaxed);
+        listing.lasting.count.store(count + 1, Ordering::Relaxed);
+        return listing.ends_with(room, count == 0).into();
     }
     0
 }
@@ -178,6 +222,8 @@ fn by_find_object(find: FindObject, pc: u64) -> Option<UnwindTables> {
 
 #[cfg(test)]
 mod tests {
+    use std::ptr;
+
     use super::*;
 
     #[test]
@@ -191,6 +237,27 @@ mod tests {
             assert!(stays(pc));
             assert_eq!(listed.header, found.header);
             assert!(listed.header < listed.end && found.header < found.end);
+        }
+    }
+
+    #[test]
+    fn what_was_loaded_since_the_start_does_not_stay() {
+        // SAFETY: the C library's own, which nothing here has loaded; loading it runs no code of note.
+        let handle = unsafe { libc::dlopen(c"libanl.so.1".as_ptr(), libc::RTLD_NOW) };
+        assert!(!handle.is_null());
+        let mut map: *const u64 = ptr::null();
+        // SAFETY: a link map begins with the address of its object.
+        let loaded = unsafe {
+            libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast());
+            *map
+        };
+        for at_load in [false, true] {
+            let lasting = Box::leak(Box::new(Lasting::new()));
+            lasting.list(at_load);
+            let stays = |pc| lasting.find(pc).is_some();
+            assert!(stays(libc::qsort as *const () as u64));
+            assert!(stays(list_lasting as *const () as u64));
+            assert_eq!(stays(loaded), at_load);
         }
     }
 

@@ -73,8 +73,17 @@ fn ask_stack() -> Option<Stack> {
         libc::pthread_attr_destroy(&mut attributes);
         got
     };
-    let lo = lo as u64;
-    (got == 0).then(|| Stack::between(lo, lo + bytes as u64))
+    let (lo, bytes) = (lo as u64, bytes as u64);
+    (got == 0).then(|| plausible(lo, lo + bytes))
+}
+
+/// The most that a stack is believed to be, in bytes.
+const MOST: u64 = 64 << 30;
+
+/// A stack by the bounds that the C library says. Where the main thread's is unlimited, that is all there is between it and
+/// what is mapped below it, into which C's heap grows: a coroutine's stack there is not this one.
+fn plausible(lo: u64, hi: u64) -> Stack {
+    Stack::between(lo.max(hi.saturating_sub(MOST)), hi)
 }
 
 /// What a thread writes for the look to read. One cache line, so that threads do not disturb each other. It is written
@@ -401,6 +410,15 @@ mod tests {
         };
         assert!(holds());
         assert!(std::thread::spawn(holds).join().unwrap());
+    }
+
+    #[test]
+    fn no_stack_reaches_down_to_the_heap() {
+        let (heap, hi) = (0x5555_5000_0000, 0x7fff_f000_0000);
+        let unlimited = plausible(heap, hi);
+        assert!(unlimited.from(heap + 4096).is_none() && unlimited.from(hi - (1 << 30)).is_some());
+        let limited = plausible(hi - (8 << 20), hi);
+        assert!(limited.from(hi - (8 << 20)).is_some() && limited.from(hi - (9 << 20)).is_none());
     }
 
     #[test]

@@ -507,6 +507,23 @@ const FRAMES: usize = 128;
 /// Values of rbp at most.
 const BASES: usize = 64;
 
+/// What a walk tells of its way.
+pub(super) trait Trail {
+    /// The walk found a return address on the stack.
+    fn found(&mut self, address: u64, return_address: u64);
+    /// The walk counted from rbp, which came from an address on the stack, or from the register.
+    fn based(&mut self, saved_at: Option<u64>, bp: u64);
+    /// Something else decided: the path is no one's but this stack's.
+    fn spoil(&mut self);
+}
+
+/// For who does not ask. It spares the room of a path, which a small stack may not have.
+impl Trail for () {
+    fn found(&mut self, _: u64, _: u64) {}
+    fn based(&mut self, _: Option<u64>, _: u64) {}
+    fn spoil(&mut self) {}
+}
+
 /// The way a walk took over a stack.
 pub(super) struct Path {
     sp: u64,
@@ -531,43 +548,6 @@ impl Path {
         }
     }
 
-    /// The walk found a return address on the stack.
-    #[inline(always)]
-    pub(super) fn found(&mut self, address: u64, return_address: u64) {
-        let word = u16::try_from(address.wrapping_sub(self.sp) / 8);
-        match (self.frames.get_mut(self.frame_count), word) {
-            (Some(room), Ok(word)) => {
-                room.write(Frame {
-                    return_address,
-                    word,
-                });
-                self.frame_count += 1;
-            }
-            _ => self.is_whole = false,
-        }
-    }
-
-    /// The walk counted from rbp, which came from an address on the stack, or from the register.
-    #[inline(always)]
-    pub(super) fn based(&mut self, saved_at: Option<u64>, bp: u64) {
-        let word = saved_at.map_or(REGISTER, |address| address.wrapping_sub(self.sp) / 8);
-        let is_far = saved_at.is_some() && word >= REGISTER;
-        let above = bp.wrapping_sub(self.sp);
-        match self.bases.get_mut(self.base_count) {
-            Some(room) if !is_far && above >> 48 == 0 => {
-                room.write(above << 16 | word);
-                self.base_count += 1;
-            }
-            _ => self.is_whole = false,
-        }
-    }
-
-    /// Something else decided: the path is no one's but this stack's.
-    #[inline(always)]
-    pub(super) fn spoil(&mut self) {
-        self.is_whole = false;
-    }
-
     /// Whether every stack with these words is walked the same way, for ever: not so if a rule may change, because the
     /// code it is for can be unloaded.
     fn is_lasting(&self) -> bool {
@@ -585,6 +565,42 @@ impl Path {
     fn bases(&self) -> &[u64] {
         // SAFETY: `based` wrote so many, in order.
         unsafe { std::slice::from_raw_parts(self.bases.as_ptr().cast(), self.base_count) }
+    }
+}
+
+impl Trail for Path {
+    #[inline(always)]
+    fn found(&mut self, address: u64, return_address: u64) {
+        let word = u16::try_from(address.wrapping_sub(self.sp) / 8);
+        match (self.frames.get_mut(self.frame_count), word) {
+            (Some(room), Ok(word)) => {
+                room.write(Frame {
+                    return_address,
+                    word,
+                });
+                self.frame_count += 1;
+            }
+            _ => self.is_whole = false,
+        }
+    }
+
+    #[inline(always)]
+    fn based(&mut self, saved_at: Option<u64>, bp: u64) {
+        let word = saved_at.map_or(REGISTER, |address| address.wrapping_sub(self.sp) / 8);
+        let is_far = saved_at.is_some() && word >= REGISTER;
+        let above = bp.wrapping_sub(self.sp);
+        match self.bases.get_mut(self.base_count) {
+            Some(room) if !is_far && above >> 48 == 0 => {
+                room.write(above << 16 | word);
+                self.base_count += 1;
+            }
+            _ => self.is_whole = false,
+        }
+    }
+
+    #[inline(always)]
+    fn spoil(&mut self) {
+        self.is_whole = false;
     }
 }
 

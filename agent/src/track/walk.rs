@@ -6,7 +6,7 @@
 
 use std::mem::{MaybeUninit, offset_of};
 
-use super::memo::{End, MEMO, Path};
+use super::memo::{End, MEMO, Path, Trail};
 use super::thread;
 use super::unwind::{self, Rule};
 use super::{sites, sites::SITES};
@@ -65,8 +65,8 @@ fn walk_own(here: Registers, stack: Stack, end: End) -> u32 {
     site
 }
 
-/// A stack that is not the thread's own may be small, as those for signals are: no new rule is compiled on it, which
-/// takes some kilobytes.
+/// A stack that is not the thread's own may be small, as those for signals are: no new rule is compiled on it, and no path
+/// kept, which take some kilobytes.
 #[cold]
 #[inline(never)]
 fn walk_foreign(here: Registers) -> u32 {
@@ -74,7 +74,7 @@ fn walk_foreign(here: Registers) -> u32 {
     trace.mark(sites::BROKEN);
     let known = |pc| unwind::remembered(pc).unwrap_or(Rule::NONE);
     let page = Stack::page_of(here.sp);
-    walk(here, page, known, &mut trace, &mut Path::from(here));
+    walk(here, page, known, &mut trace, &mut ());
     SITES.intern(&mut trace).0
 }
 
@@ -206,7 +206,7 @@ fn walk(
     stack: Stack,
     rule: impl Fn(u64) -> Rule,
     trace: &mut Trace,
-    path: &mut Path,
+    path: &mut impl Trail,
 ) {
     // All that a step changes stands in local variables of which no reference is made: so it stays in registers, which
     // halves the time of a walk.

@@ -47,7 +47,11 @@ pub(super) fn question(line: &str, view: &View<'_>) -> Option<String> {
 /// What SIGQUIT writes where there is no terminal to talk at: the state of the heap in a page, as a JVM does.
 pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
     let mut page = String::new();
-    for line in ["info", "top 10"] {
+    let mut lines = vec!["info", "top 10"];
+    if view.past().is_some() {
+        lines.push("growth 10");
+    }
+    for line in lines {
         let style = Style {
             width: 120,
             colour: false,
@@ -279,5 +283,10 @@ mod tests {
         for words in ["pid 4711", "live Rust blocks", "Arc<CacheEntity>"] {
             assert!(page.contains(words), "{page}");
         }
+        assert!(!page.contains("Since look 1"), "{page}");
+        let past = past();
+        let mut later = View::new(&snapshot, &mut book, Some(&past));
+        let page = report_short(&mut later, &mut Nobody);
+        assert!(page.contains("Since look 1"), "{page}");
     }
 }

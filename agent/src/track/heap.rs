@@ -152,6 +152,10 @@ impl<A: GlobalAlloc> Heap<A> {
         if way == Way::FULL {
             // SAFETY: the caller's promises.
             unsafe { self.allocate_recorded::<ZEROED>(layout, Rate::WHOLE) }
+        } else if way == Way::ENDED {
+            // There is no agent any more that would allocate apart.
+            // SAFETY: the caller's promises.
+            unsafe { self.allocate_inner::<ZEROED>(layout) }
         } else {
             // SAFETY: the caller's promises.
             unsafe { self.allocate_picked::<ZEROED>(layout, way) }

@@ -115,6 +115,9 @@ pub(crate) fn verdict(view: &mut View<'_>) -> Verdict {
             if about != About::Live && grew_enough(About::Live, &was, &now) {
                 verdict.add_live(&says_grown(About::Live, &was, &now, ago));
             }
+            if about != About::Free && is_much_free(&was) && is_much_free(&now) {
+                verdict.add_free(&says_standing(About::Free, snapshot, &now));
+            }
             verdict
         }
         None => {
@@ -133,6 +136,12 @@ impl Verdict {
     fn add_live(&mut self, grows: &str) {
         self.says += &format!(" Besides, {grows}");
         self.next = format!("`growth` names what grew in the live heap. {}", self.next);
+    }
+
+    /// Nor must it hide what the allocator keeps.
+    fn add_free(&mut self, kept: &str) {
+        self.says += &format!(" Besides, {kept}");
+        self.next += " What the allocator keeps goes back with malloc_trim(0), MALLOC_ARENA_MAX=2 or another allocator.";
     }
 }
 
@@ -330,6 +339,18 @@ mod tests {
         let alone = after(Some(memory(2, 2, 4)), memory(2, 2, 14));
         assert!(!alone.says.contains("Besides"), "{alone:?}");
         assert!(!alone.next.contains("`growth` names"), "{alone:?}");
+    }
+
+    /// As the demo's `--leak fragment` in its first half minute.
+    #[test]
+    fn kept_memory_beside_a_growth_is_named_too() {
+        let both = after(Some(memory(2, 30, 2)), memory(2, 30, 14));
+        assert_eq!(both.about, About::Outside);
+        let kept = "Besides, the allocator keeps freed memory: 30.0 MiB";
+        assert!(both.says.contains(kept), "{both:?}");
+        assert!(both.next.contains("malloc_trim"), "{both:?}");
+        let little = after(Some(memory(2, 2, 2)), memory(2, 2, 14));
+        assert!(!little.says.contains("Besides"), "{little:?}");
     }
 
     #[test]

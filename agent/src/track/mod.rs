@@ -5,8 +5,8 @@
 //!
 //! Glossary
 //! - *record*: what is known of a live block, in 64 bits (`record`), kept in the *table* by the block's address (`table`).
-//! - *site*: a call stack that allocates, kept once and known by its number (`sites`); found by a *walk* (`walk`) along
-//!   *rules*, which are compiled from the unwind tables that every Rust program has (`unwind`).
+//! - *site*: a call stack that allocates, kept once and known by its number (`sites`); recognised by its words (`memo`), or
+//!   found by a *walk* (`walk`) along *rules*, which are compiled from the unwind tables that every Rust program has (`unwind`).
 //! - *mode*: how much is recorded: all, a *sample* whose blocks stand for others (`sample`), nothing (`mode`). Blocks
 //!   without a record are counted (`thread`).
 //! - *birth*: the *epoch* in which a block was first allocated. Address and birth together are a block's identity.
@@ -29,6 +29,8 @@ mod memo;
 mod mode;
 #[cfg(sigheap_supported)]
 mod record;
+#[cfg(sigheap_supported)]
+mod room;
 #[cfg(sigheap_supported)]
 mod sample;
 #[cfg(sigheap_supported)]

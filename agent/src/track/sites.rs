@@ -1,19 +1,19 @@
 //! ON THE PROGRAM'S HOT PATH: the call stacks that allocate, each kept once.
 //!
-//! Records are appended to an arena and never change; a chained hash finds them. A new record is written whole, then
+//! Records never change; a chained hash finds them. A new record is written whole, then
 //! linked at the head of its chain by one compare-and-swap, so readers need no lock. All frames are compared: equal
 //! hashes never merge two stacks.
 //!
-//! The arena is bounded. Past half of it new stacks keep their 16 innermost frames, past four fifths 4, marked short;
+//! The room is bounded. Past half of it new stacks keep their 16 innermost frames, past four fifths 4, marked short;
 //! when it is full, blocks are recorded without a stack, and counted.
 
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::room::Room;
 use super::walk::{FRAMES, Trace};
 use crate::heap::{Address, Marks, Site, SiteId};
-use crate::os::map;
 
 /// More frames than are kept.
 pub(super) const DEEP: u32 = 1;
@@ -35,19 +35,15 @@ const UNIT_WORDS: usize = UNIT / 8;
 const HEADER: usize = 2;
 /// Chains: 256 KiB of heads.
 const CHAINS: usize = 1 << 16;
-/// Links of a chain that are followed. At a full arena a chain has 5 on average.
+/// Links of a chain that are followed. In full room a chain has 5 on average.
 const LINKS: usize = 256;
 /// Sizes to try, in bytes. The first has a unit for each number that fits a block's record.
 const SIZES: [usize; 4] = [64 << 20, 16 << 20, 4 << 20, 1 << 20];
 
 /// See the module.
 pub(super) struct Sites {
-    /// The arena, null until the first stack; its first unit is unused, since zero is no site.
-    arena: AtomicPtr<u64>,
-    /// Units of the arena.
-    units: AtomicU32,
-    /// Units given out.
-    used: AtomicU32,
+    /// The records; zero is no site.
+    room: Room<UNIT>,
     /// Stacks linked.
     count: AtomicU64,
     /// Times that a stack could not be kept.
@@ -59,9 +55,7 @@ pub(super) struct Sites {
 impl Sites {
     const fn new() -> Sites {
         Sites {
-            arena: AtomicPtr::new(ptr::null_mut()),
-            units: AtomicU32::new(0),
-            used: AtomicU32::new(1),
+            room: Room::new(),
             count: AtomicU64::new(0),
             without: AtomicU64::new(0),
             heads: [const { AtomicU32::new(0) }; CHAINS],
@@ -101,11 +95,9 @@ impl Sites {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Share of the arena in use, in thousandths.
+    /// Share of the room in use, in thousandths.
     pub(super) fn used_permille(&self) -> u32 {
-        let used = u64::from(self.used.load(Ordering::Relaxed)) * 1000;
-        let share = used / u64::from(self.units.load(Ordering::Relaxed).max(1));
-        share.min(1000) as u32
+        self.room.used_permille().unwrap_or(0)
     }
 
     /// Blocks recorded without a stack, ever.
@@ -113,18 +105,15 @@ impl Sites {
         self.without.load(Ordering::Relaxed)
     }
 
-    /// Gives the memory of all sites back; their numbers are none any more.
+    /// Gives the memory of all sites back; their numbers are none any more: a record of zeros has no frames and ends its
+    /// chain.
     pub(super) fn discard(&self) {
-        let range = self.range();
-        // SAFETY: the arena was mapped by `map_arena`, and a record of zeros has no frames and ends its chain.
-        unsafe { map::discard(range.start, (range.end - range.start) as usize) };
+        self.room.discard();
     }
 
-    /// The addresses of the part of the arena in use.
+    /// The addresses of the records.
     pub(super) fn range(&self) -> Range<u64> {
-        let start = self.arena.load(Ordering::Acquire) as u64;
-        let used = u64::from(self.used.load(Ordering::Relaxed)) * UNIT as u64;
-        start..start + if start == 0 { 0 } else { used }
+        self.room.range()
     }
 
     #[inline(always)]
@@ -174,11 +163,9 @@ impl Sites {
 
     /// How many frames of a new stack there is room for.
     fn frames_affordable(&self) -> usize {
-        match self.used_permille() {
-            // Before the arena is mapped it has no room in use.
-            _ if self.units.load(Ordering::Relaxed) == 0 => FRAMES,
-            ..=500 => FRAMES,
-            501..=800 => 16,
+        match self.room.used_permille() {
+            None | Some(..=500) => FRAMES,
+            Some(501..=800) => 16,
             _ => 4,
         }
     }
@@ -190,7 +177,8 @@ impl Sites {
         if let Some(site) = self.find(stack, newest, 0) {
             return Some(site);
         }
-        let site = self.append(stack)?;
+        let units = (HEADER + stack.frames.len()).div_ceil(UNIT_WORDS) as u32;
+        let site = self.room.take(units, &SIZES)?;
         loop {
             self.write(site, stack, newest);
             match head.compare_exchange(newest, site, Ordering::AcqRel, Ordering::Acquire) {
@@ -209,43 +197,13 @@ impl Sites {
         }
     }
 
-    /// Takes room for a stack from the arena.
-    fn append(&self, stack: Stack<'_>) -> Option<u32> {
-        if self.arena.load(Ordering::Acquire).is_null() {
-            self.map_arena()?;
-        }
-        let units = (HEADER + stack.frames.len()).div_ceil(UNIT_WORDS) as u32;
-        let limit = self.units.load(Ordering::Acquire);
-        let fits = |used: u32| used.checked_add(units).filter(|&after| after <= limit);
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
-            .ok()
-    }
-
-    fn map_arena(&self) -> Option<()> {
-        let (start, bytes) = map::reserve_first(&SIZES)?;
-        let fresh = start.as_ptr().cast();
-        let won = self.arena.compare_exchange(
-            ptr::null_mut(),
-            fresh,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
-        match won {
-            Ok(_) => self.units.store((bytes / UNIT) as u32, Ordering::Release),
-            // SAFETY: another thread's arena won; ours was mapped above and published nowhere.
-            Err(_) => unsafe { map::release(start, bytes) },
-        }
-        Some(())
-    }
-
     /// Writes a record that is not linked yet.
     fn write(&self, site: u32, stack: Stack<'_>, next: u32) {
-        let arena = self.arena.load(Ordering::Acquire);
-        // SAFETY: `append` gave these units to this thread alone, inside the arena, and nothing reads them before they
+        let room = self.room.start();
+        // SAFETY: the room gave these units to this thread alone, and nothing reads them before they
         // are linked.
         unsafe {
-            let record = arena.add(site as usize * UNIT_WORDS);
+            let record = room.add(site as usize * UNIT_WORDS);
             record.write(u64::from(stack.info) | u64::from(next) << 32);
             record.add(1).write(stack.hash);
             ptr::copy_nonoverlapping(
@@ -259,20 +217,20 @@ impl Sites {
     /// The record at a unit. No number is believed: it must lie whole in the part given out.
     #[inline(always)]
     fn record(&self, site: u32) -> Option<Record<'_>> {
-        let used = self.used.load(Ordering::Relaxed) as usize * UNIT_WORDS;
+        let used = self.room.used() as usize * UNIT_WORDS;
         let at = site as usize * UNIT_WORDS;
-        let arena = self.arena.load(Ordering::Acquire);
-        if site == 0 || at >= used || arena.is_null() {
+        let room = self.room.start();
+        if site == 0 || at >= used || room.is_null() {
             return None;
         }
-        // SAFETY: a record begins with a whole unit, and the arena's part given out is mapped.
-        let (word, hash) = unsafe { (arena.add(at).read(), arena.add(at + 1).read()) };
+        // SAFETY: a record begins with a whole unit, and what the room gave out is mapped.
+        let (word, hash) = unsafe { (room.add(at).read(), room.add(at + 1).read()) };
         let frames = (word & 0xffff) as usize;
         if frames > FRAMES || at + HEADER + frames > used {
             return None;
         }
         // SAFETY: as above, and the end was checked. Linked records do not change.
-        let frames = unsafe { std::slice::from_raw_parts(arena.add(at + HEADER), frames) };
+        let frames = unsafe { std::slice::from_raw_parts(room.add(at + HEADER), frames) };
         Some(Record {
             info: word as u32,
             next: (word >> 32) as u32,
@@ -316,12 +274,12 @@ struct Record<'a> {
 mod tests {
     use super::*;
 
-    /// Sites with an arena of their own, of so many units.
+    /// Sites with room of their own, for so many units.
     fn sites(units: u32) -> &'static Sites {
-        let sites = Box::leak(Box::new(Sites::new()));
-        let start = map::reserve(units as usize * UNIT).unwrap();
-        sites.arena = AtomicPtr::new(start.as_ptr().cast());
-        sites.units = AtomicU32::new(units);
+        let sites: &Sites = Box::leak(Box::new(Sites::new()));
+        let first = sites.room.take(1, &SIZES).unwrap();
+        assert_eq!(first, 1);
+        sites.room.limit(units);
         sites
     }
 
@@ -369,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_arena_shortens_then_refuses_and_never_hangs() {
+    fn full_room_shortens_then_refuses_and_never_hangs() {
         let sites = sites(64);
         let stack = |n: u64| (n * 100..n * 100 + 60).collect::<Vec<u64>>();
         let ids: Vec<u32> = (1..100)

@@ -5,8 +5,9 @@
 
 use std::cell::RefCell;
 
+use super::stack::{Registers, Words};
 use super::unwind::{self, Rule};
-use super::walk::{Registers, Words, plain_step, special_step};
+use super::walk::{plain_step, special_step};
 use crate::heap::{self, Address, Site};
 
 /// Frames kept: the innermost.

@@ -8,10 +8,11 @@ use super::{
     mode::{self, Way},
     record::{Origin, Record},
     section::Section,
+    stack::Registers,
     state,
     table::TABLE,
     thread::{self, Slot},
-    walk::{self, Registers},
+    walk,
 };
 #[cfg(sigheap_supported)]
 use crate::heap::Rate;

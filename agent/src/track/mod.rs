@@ -38,11 +38,15 @@ mod section;
 #[cfg(sigheap_supported)]
 mod sites;
 #[cfg(sigheap_supported)]
+mod stack;
+#[cfg(sigheap_supported)]
 mod state;
 #[cfg(sigheap_supported)]
 mod table;
 #[cfg(sigheap_supported)]
 mod thread;
+#[cfg(sigheap_supported)]
+mod trace;
 #[cfg(sigheap_supported)]
 mod unwind;
 #[cfg(sigheap_supported)]

@@ -12,7 +12,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::room::Room;
-use super::walk::{FRAMES, Trace};
+use super::trace::{FRAMES, Trace};
 use crate::heap::{Address, Marks, Site, SiteId};
 
 /// More frames than are kept.

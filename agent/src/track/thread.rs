@@ -15,7 +15,7 @@ use std::sync::atomic::{
 
 use super::record::Record;
 use super::sample;
-use super::walk::Stack;
+use super::stack::Stack;
 use crate::heap::{Block, Rate};
 use crate::os::map::{self, Errno};
 use crate::os::process;

@@ -14,7 +14,7 @@ use gimli::{
     RegisterRule, UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow, X86_64,
 };
 
-use super::walk::Registers;
+use super::stack::Registers;
 use crate::os::object::{self, UnwindTables};
 
 /// How to find the caller's frame: 17 bits.

@@ -26,8 +26,9 @@ use self::node::{Difference, New, Node};
 use self::path::{FRAMES, Frame};
 pub(super) use self::path::{Path, Trail};
 use super::room::Room;
+use super::stack::{Registers, Stack, Words};
+use super::trace::SPREAD;
 use super::unwind;
-use super::walk::{Registers, Stack, Words};
 
 /// The stacks of the process.
 pub(super) static MEMO: Memo = Memo::new();
@@ -257,6 +258,3 @@ impl Key {
         (mixed ^ mixed >> 32) | 1 << 63
     }
 }
-
-/// An odd number without pattern (from the golden ratio): multiplying by it spreads differences to the upper bits.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -5,7 +5,7 @@ use std::ptr;
 
 use super::path::{Frame, REGISTER};
 use super::{Key, Memo};
-use crate::track::walk::{Registers, Stack};
+use crate::track::stack::{Registers, Stack};
 
 /// Words of a node before its frames: the key's branch; site, number of frames, of bases, and depth.
 const HEADER: usize = 2;

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::os::object;
-use crate::track::walk::Registers;
+use crate::track::stack::Registers;
 
 /// In the place of a word of the stack: the register rbp itself.
 pub(super) const REGISTER: u64 = 0xffff;

@@ -95,18 +95,17 @@ fn info_shows_freed_memory_that_the_allocator_keeps() {
     );
 }
 
-/// What grew between two looks at a server with this leak, which is first of all what it leaks.
+/// What grew between two looks at a server with this leak, which is first of all what it leaks. The buffers of `spare` are
+/// one a second, and texts that come and go may be more on a slow machine.
 #[track_caller]
 fn grows_alone(leak: &str) -> Value {
     let growth = second_look(leak);
     // The runtime's queues come and go in a few large blocks.
-    let many =
-        |row: &&Value| row["delta_count"].as_i64() > Some(if leak == "spare" { 0 } else { 20 });
+    let many = |row: &&Value| row["delta_count"].as_i64() > Some(20);
     let first = rows(&growth).find(many);
-    assert!(
-        first.is_some_and(|row| named(row) == type_of(leak)),
-        "{leak}: {growth}"
-    );
+    let is_first = first.is_some_and(|row| named(row) == type_of(leak));
+    let grew = grown(&growth, type_of(leak)) > 0;
+    assert!(is_first || leak == "spare" && grew, "{leak}: {growth}");
     for (other, name) in GROWS.iter().filter(|(other, _)| *other != leak) {
         let delta = grown(&growth, name);
         assert!(delta < 20, "{leak} makes {other}'s {name} grow: {growth}");

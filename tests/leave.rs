@@ -24,11 +24,16 @@ fn continue_resumes_by_every_name() {
 
 #[test]
 fn quit_ends_the_server_with_the_code_asked_for() {
-    for (line, code) in [("quit\r", 0), ("q 3\r", 3)] {
+    // The short form asks first.
+    for (line, code) in [("quit\r", 0), ("quit 3\r", 3), ("q 3\r", 3)] {
         let server = Launch::demo().start();
         let before = server.is_serving();
         server.press_ctrl_backslash();
         server.send(line);
+        if line.starts_with("q ") {
+            server.expect_after(0, "(y or n)");
+            server.send("y");
+        }
         assert_eq!(server.ended().code(), Some(code), "{line}");
         assert_eq!(
             server.settings(),

@@ -41,7 +41,7 @@ impl Program {
             .collect()
     }
 
-    /// The thread whose name begins so.
+    /// The thread that has this name.
     #[track_caller]
     pub(crate) fn thread_named(&self, name: &str) -> Pid {
         thread_named(self.pid, name)
@@ -58,16 +58,20 @@ impl Program {
     }
 }
 
-/// The thread of a process whose name begins so.
+/// The thread of a process that has this name. A thread that was only just made has its maker's yet.
 #[track_caller]
 pub(crate) fn thread_named(pid: Pid, name: &str) -> Pid {
     let tasks = format!("/proc/{pid}/task");
     let is_named = |thread: &Pid| {
         fs::read_to_string(format!("{tasks}/{thread}/comm"))
-            .is_ok_and(|comm| comm.starts_with(name))
+            .is_ok_and(|comm| comm.trim_end() == name)
     };
-    let found = numbers(Path::new(&tasks)).into_iter().find(is_named);
-    found.unwrap_or_else(|| panic!("no thread is called {name}"))
+    let mut found = None;
+    eventually(&format!("a thread called {name}"), || {
+        found = numbers(Path::new(&tasks)).into_iter().find(is_named);
+        found.is_some()
+    });
+    found.expect("it was just found")
 }
 
 /// The state of a process, as one letter: `S`leeping, s`T`opped, …

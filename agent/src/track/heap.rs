@@ -154,7 +154,7 @@ impl<A: GlobalAlloc> Heap<A> {
             // SAFETY: the caller's promises.
             unsafe { self.allocate_recorded::<ZEROED>(layout, Rate::WHOLE) }
         } else if way == Way::ENDED {
-            // There is no agent any more that would allocate apart.
+            // Nobody allocates apart any more: there will be no look. A block is freed where its address belongs.
             // SAFETY: the caller's promises.
             unsafe { self.allocate_inner::<ZEROED>(layout) }
         } else {

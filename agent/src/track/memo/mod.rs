@@ -10,8 +10,8 @@
 //! key of the node to go on with; up to that frame the two are equal, since a stack is added only where a walk found what
 //! was compared. So what is compared is about one stack, however many there are.
 //!
-//! Nodes never change; the tree grows by single stores into a table of fixed size. What has
-//! no room is walked by rules each time: that costs time, never truth.
+//! Nodes never change; the tree grows by single stores into a table of fixed size. What has no room is walked by rules
+//! each time: that costs time, never truth.
 
 mod node;
 mod path;

@@ -1,6 +1,7 @@
 //! The kernel's list of mappings, read as text: which object files are mapped where, and where resident memory is.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use object::{Object, ObjectSegment};
@@ -12,6 +13,7 @@ use crate::heap::{Files, Gap, MemorySplit, Module};
 pub(super) struct Mapping {
     pub(super) start: u64,
     pub(super) end: u64,
+    readable: bool,
     pub(super) writable: bool,
     pub(super) executable: bool,
     /// Offset of its first byte in the file.
@@ -20,6 +22,8 @@ pub(super) struct Mapping {
     path: String,
     /// Bytes of it in memory.
     pub(super) resident: u64,
+    /// Whether it is a device's, or of pages that the kernel keeps no account of: reading it may do something.
+    device: bool,
 }
 
 /// Reads `/proc/PID/smaps` (or `maps`, which lacks the sizes). What it cannot read of a line it leaves out.
@@ -32,6 +36,10 @@ pub(super) fn parse(text: &str) -> Vec<Mapping> {
             (mappings.last_mut(), line.strip_prefix("Rss:"))
         {
             last.resident = resident.trim().trim_end_matches(" kB").parse().unwrap_or(0) * 1024;
+        } else if let (Some(last), Some(flags)) =
+            (mappings.last_mut(), line.strip_prefix("VmFlags:"))
+        {
+            last.device |= flags.split(' ').any(|flag| matches!(flag, "io" | "pf"));
         }
     }
     mappings
@@ -48,15 +56,23 @@ fn header(line: &str) -> Option<Mapping> {
     let access = words.next()?.as_bytes();
     let offset = u64::from_str_radix(words.next()?, 16).ok()?;
     let path = words.nth(2).unwrap_or("").trim_start().to_string();
+    let device = path.starts_with("[v") || path.starts_with("/dev/") && !is_memory(&path);
     Some(Mapping {
         start,
         end,
+        readable: access.first() == Some(&b'r'),
         writable: access.get(1) == Some(&b'w'),
         executable: access.get(2) == Some(&b'x'),
         offset,
         path,
         resident: 0,
+        device,
     })
+}
+
+/// Whether a file below `/dev` is nothing but memory: shared, or a private copy of zeros.
+fn is_memory(path: &str) -> bool {
+    path.starts_with("/dev/shm/") || path.starts_with("/dev/zero")
 }
 
 /// The object files among the mappings. `program` is the path of the program itself, which is opened through
@@ -119,6 +135,27 @@ fn module(mapping: &Mapping, program: &Path, files: &dyn Files) -> Result<Module
 const PAGE: u64 = 4096;
 
 impl Mapping {
+    /// What of it may be read: all but what is the agent's own, and nothing of a device.
+    pub(super) fn parts_to_read(&self, own: &[(u64, u64)]) -> Vec<Range<u64>> {
+        if !self.readable || self.device {
+            return Vec::new();
+        }
+        let mut own: Vec<_> = own.to_vec();
+        own.sort_unstable();
+        let mut parts = Vec::new();
+        let mut at = self.start;
+        for (start, end) in own
+            .into_iter()
+            .filter(|(start, end)| *start < self.end && self.start < *end)
+        {
+            parts.push(at..start);
+            at = at.max(end);
+        }
+        parts.push(at..self.end);
+        parts.retain(|part| part.start < part.end);
+        parts
+    }
+
     /// Whether neither a file, nor the agent's, nor a stack is there.
     pub(super) fn is_anonymous(&self, own: &[(u64, u64)], stacks: &[u64]) -> bool {
         !self.path.starts_with('/') && !self.is_of(own) && !self.is_stack(stacks)

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::heap::{
-    Before, Block, Files, Gap, Malloc, MemorySplit, Mode, Module, Rate, Registers, Site, SiteId,
-    Snapshot, Thread, Tracking,
+    Before, Block, Files, Gap, Malloc, Memory, MemorySplit, Mode, Module, Rate, Registers, Site,
+    SiteId, Snapshot, Thread, Tracking,
 };
+use crate::os::memory::Resident;
 use crate::pause::Pause;
 use crate::track;
 
@@ -131,6 +132,24 @@ fn own_mappings() -> Vec<maps::Mapping> {
     maps::parse(&String::from_utf8_lossy(&text))
 }
 
+/// The memory of the frozen program, the agent's own left out.
+pub(crate) fn memory_of_the_program() -> impl Memory {
+    Resident::new(|| {
+        // Of the clone itself: `maps` alone does not tell devices, and these it may always read.
+        let text = fs::read("/proc/self/smaps").unwrap_or_default();
+        let own = own_ranges();
+        let mappings = maps::parse(&String::from_utf8_lossy(&text));
+        let parts = mappings.iter().map(|mapping| mapping.parts_to_read(&own));
+        parts.flatten().collect()
+    })
+}
+
+fn own_ranges() -> Vec<(u64, u64)> {
+    let mut own = Vec::new();
+    track::for_each_own_range(|range| own.push((range.start, range.end)));
+    own
+}
+
 fn sites(ids: impl Iterator<Item = SiteId>) -> HashMap<SiteId, Site> {
     let ids: HashSet<SiteId> = ids.collect();
     ids.into_iter()
@@ -145,9 +164,7 @@ fn memory(
     unrecorded: u64,
     malloc: Option<Malloc>,
 ) -> MemorySplit {
-    let mut own = Vec::new();
-    track::for_each_own_range(|range| own.push((range.start, range.end)));
-    memory::split(mappings, &own, stacks, blocks, unrecorded, malloc)
+    memory::split(mappings, &own_ranges(), stacks, blocks, unrecorded, malloc)
 }
 
 /// How the tracker stands. Where every live block turns out to have a record, none stands for another.

@@ -138,24 +138,35 @@ pub(crate) fn touched(start: u64, into: &mut [bool]) -> io::Result<()> {
 
 /// Bytes of a range that are in memory now, counted in whole pages. Zero where nothing is mapped.
 pub(crate) fn resident(range: Range<u64>) -> u64 {
-    const BATCH: usize = 4096;
+    let mut pages = 0;
+    each_resident(range, MOST_STATES, |_| pages += 1);
+    pages * PAGE as u64
+}
+
+/// Pages whose states are asked for at once, at most.
+const MOST_STATES: u64 = 16384;
+
+/// Calls `each` with the number of every page of a range that is in memory now, asking for `batch` pages at a time: of a
+/// batch that is not mapped throughout, none counts.
+pub(super) fn each_resident(range: Range<u64>, batch: u64, mut each: impl FnMut(u64)) {
     let _errno = Errno::save();
     let page = PAGE as u64;
-    let end = range.end.next_multiple_of(page);
-    let mut at = range.start / page * page;
-    let mut pages = 0;
-    let mut states = [0u8; BATCH];
+    let mut states = [0u8; MOST_STATES as usize];
+    let mut at = range.start / page;
+    let end = range.end.div_ceil(page);
     while at < end {
-        let bytes = (end - at).min(BATCH as u64 * page);
-        // SAFETY: the kernel writes one byte a page, and there is room for BATCH; it reads no memory of ours.
-        let code = unsafe { libc::mincore(at as *mut _, bytes as usize, states.as_mut_ptr()) };
-        if code == 0 {
-            let asked = &states[..(bytes / page) as usize];
-            pages += asked.iter().filter(|&&state| state & 1 != 0).count() as u64;
+        let pages = (end - at).min(batch).min(MOST_STATES);
+        let (start, bytes) = ((at * page) as *mut _, (pages * page) as usize);
+        // SAFETY: the kernel writes one byte a page, and there is room for all; it reads no memory of ours.
+        let code = unsafe { libc::mincore(start, bytes, states.as_mut_ptr()) };
+        let asked = &states[..if code == 0 { pages as usize } else { 0 }];
+        for (number, state) in (at..).zip(asked) {
+            if state & 1 != 0 {
+                each(number);
+            }
         }
-        at += bytes;
+        at += pages;
     }
-    pages * page
 }
 
 /// The kernel's file with one word for each page of this process.

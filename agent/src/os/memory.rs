@@ -10,6 +10,11 @@ use std::ops::Range;
 
 use super::map::PAGE;
 
+mod copy;
+mod resident;
+
+pub(crate) use resident::Resident;
+
 /// The door. Meant for the copy of the process, where memory stands still: what was read once is not read again.
 #[derive(Debug)]
 pub(crate) struct Door {

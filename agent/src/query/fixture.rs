@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::View;
 use crate::heap::{
-    Address, Birth, Block, Confidence, Doing, Frame, Gap, Host, Marks, MemorySplit, Names, Rate,
-    Request, Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
+    Address, Birth, Block, Confidence, Doing, Frame, Gap, Host, Marks, MemorySplit, Names,
+    NoMemory, Rate, Request, Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
 };
 use crate::trend::{Counts, Ledger};
 
@@ -196,7 +196,7 @@ impl<'a> View<'a> {
         names: &'a mut dyn Names,
         past: Option<&Counts>,
     ) -> Self {
-        View::open(snapshot, names, ledger(past), 1 << 20)
+        View::open(snapshot, names, &NoMemory, ledger(past), 1 << 20)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::fixture::{Asked, Book, large, past, snapshot};
 use super::*;
-use crate::heap::{Block, Request, Snapshot};
+use crate::heap::{Block, NoMemory, Request, Snapshot};
 use crate::report::Report;
 use crate::trend::Ledger;
 
@@ -233,7 +233,7 @@ fn after_a_command_of_the_programs_growth_compares_as_before() {
     };
     let since = |number, ledger, renewed| {
         let (snapshot, mut book, mut host) = (look(number), Book::default(), Asked::default());
-        let mut view = View::open(&snapshot, &mut book, ledger, 1 << 20);
+        let mut view = View::open(&snapshot, &mut book, &NoMemory, ledger, 1 << 20);
         if renewed {
             view.renew();
         }

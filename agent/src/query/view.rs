@@ -8,7 +8,7 @@ use super::pattern::{bare, whole_or_payload};
 use super::types::{Kind, Past, Types};
 use super::{Error, unrecorded};
 use crate::heap::{
-    Address, Block, Gap, Host, Mode, Names, Settings, Site, SiteId, Snapshot, Untold,
+    Address, Block, Gap, Host, Memory, Mode, Names, Settings, Site, SiteId, Snapshot, Untold,
 };
 use crate::report::{Capture, Object, Value, count};
 use crate::trend::{Counts, Ledger, Peaks};
@@ -19,6 +19,9 @@ pub(crate) struct View<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// Who names types and frames.
     pub(crate) names: &'a mut dyn Names,
+    /// Its bytes.
+    #[expect(dead_code, reason = "for the commands that show values")]
+    pub(crate) memory: &'a dyn Memory,
     /// How long the program has been paused; whoever has a clock keeps it up to date.
     pub(crate) paused: Duration,
     /// Whether the program stands still.
@@ -51,12 +54,14 @@ impl<'a> View<'a> {
     pub(crate) fn open(
         snapshot: &'a Snapshot,
         names: &'a mut dyn Names,
+        memory: &'a dyn Memory,
         mut ledger: Ledger,
         room: usize,
     ) -> Self {
         View {
             snapshot,
             names,
+            memory,
             paused: Duration::ZERO,
             frozen: true,
             switched: None,

@@ -62,13 +62,14 @@ impl Study<'_> {
         let files = Mapped::default();
         let mut snapshot = capture::heap(frozen, ledger.sites(), &files);
         snapshot.gaps.extend(damage);
-        let memory = Before {
+        let before = Before {
             memory: snapshot.memory,
             taken_ns: snapshot.taken_ns,
         };
-        watch::tell_memory(self.channel, &memory);
+        watch::tell_memory(self.channel, &before);
         let mut resolver = Resolver::new(snapshot.modules.clone(), &files);
-        let mut view = View::open(&snapshot, &mut resolver, ledger, kept.room());
+        let memory = capture::memory_of_the_program();
+        let mut view = View::open(&snapshot, &mut resolver, &memory, ledger, kept.room());
         view.settings = self.looks.settings;
         if self.answered.is_some() {
             view.renew();

@@ -120,7 +120,7 @@ fn peaks_are_handed_on_and_never_fall() {
             blocks: fixture::snapshot().blocks.split_off(gone),
             ..snapshot
         };
-        let mut view = View::open(&snapshot, &mut book, ledger, 1 << 20);
+        let mut view = View::open(&snapshot, &mut book, &NoMemory, ledger, 1 << 20);
         let mut host = Asked::default();
         let report = ask(&mut view, "growth --peak", &mut host).expect("it has an answer");
         shown.push(report.rows.len());
@@ -150,7 +150,7 @@ fn more_blocks_are_above_the_peak_whatever_their_bytes() {
     ledger
         .peaks
         .raise(1, [("String", 2, 1 << 20), ("Vec<u64>", 2, 8)]);
-    let mut view = View::open(&snapshot, &mut book, ledger, 1 << 20);
+    let mut view = View::open(&snapshot, &mut book, &NoMemory, ledger, 1 << 20);
     let report = ask(&mut view, "growth --peak", &mut Asked::default());
     let rows = report.expect("it has an answer").rows;
     let names: Vec<_> = rows.iter().map(|row| row.cells[0].to_string()).collect();
@@ -163,7 +163,7 @@ fn a_look_that_ended_early_still_counts_as_a_peak() {
     let (snapshot, mut book, past) = (snapshot(), Book::default(), past());
     let mut ledger = fixture::ledger(Some(&past));
     ledger.peaks = crate::trend::Peaks::default();
-    let mut view = View::open(&snapshot, &mut book, ledger, 1 << 20);
+    let mut view = View::open(&snapshot, &mut book, &NoMemory, ledger, 1 << 20);
     let peaks = view.peaks().expect("there was a look");
     assert_eq!(
         (peaks.through, peaks.of("String").expect("it had").count),

@@ -5,7 +5,9 @@
 
 mod block;
 mod call;
+mod edge;
 mod gap;
+pub mod graph;
 mod live;
 mod memory;
 mod mode;
@@ -13,6 +15,7 @@ mod module;
 mod name;
 mod not_marked;
 mod rate;
+mod root;
 mod settings;
 mod site;
 mod snapshot;
@@ -20,6 +23,7 @@ mod thread;
 
 pub use block::{Address, Birth, Block};
 pub use call::{Answered, Call, Ended};
+pub use edge::{Edge, Hold};
 pub use gap::Gap;
 pub use live::{DebugPlaces, Files, Host, Request, Untold};
 pub use memory::{Memory, NoMemory, Pieces};
@@ -28,6 +32,7 @@ pub use module::Module;
 pub use name::{Confidence, Frame, Names, TypeName};
 pub use not_marked::NotMarked;
 pub use rate::Rate;
+pub use root::{Held, Root, RootHold, RootKind, Words};
 pub use settings::{SETTINGS, Setting, Settings};
 pub use site::{Marks, Site, SiteId};
 pub use snapshot::{Before, Malloc, Mapped, MemorySplit, Snapshot, Tracking};

@@ -1,0 +1,125 @@
+//! A root: a place outside the live blocks that holds some of them.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A place outside the live blocks whose words may hold blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// What it is.
+    pub kind: RootKind,
+    /// Its words.
+    pub words: Words,
+}
+
+/// Where the words of a root are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// In memory, at these addresses; live blocks among them are not meant.
+    At(Range<u64>),
+    /// Nowhere: registers.
+    Values(Vec<u64>),
+}
+
+/// What a root is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RootKind {
+    /// Statics of a module, by its place in [`Snapshot::modules`](super::Snapshot).
+    Static {
+        /// The module.
+        module: u32,
+    },
+    /// Thread-locals of a thread.
+    ThreadLocal {
+        /// The thread.
+        tid: u32,
+    },
+    /// What a thread's running functions keep on its stack.
+    Stack {
+        /// The thread.
+        tid: u32,
+    },
+    /// A thread's registers.
+    Register {
+        /// The thread.
+        tid: u32,
+    },
+    /// Memory that is not followed: C's, the program's own mappings, blocks that were freed.
+    Untracked,
+    /// What functions that have returned left on a thread's stack.
+    Leftover {
+        /// The thread.
+        tid: u32,
+    },
+}
+
+impl RootKind {
+    /// How much it says that such a root holds a block.
+    pub fn held(self) -> Held {
+        match self {
+            RootKind::Static { .. } | RootKind::ThreadLocal { .. } => Held::Lasting,
+            RootKind::Stack { .. } | RootKind::Register { .. } => Held::Passing,
+            RootKind::Untracked => Held::Untracked,
+            RootKind::Leftover { .. } => Held::Leftover,
+        }
+    }
+}
+
+/// By what a block is held in the end: by the first of these that leads to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Held {
+    /// A static or a thread-local.
+    Lasting,
+    /// A stack in use, or a register.
+    Passing,
+    /// `Weak` pointers: its memory is kept, its value is gone.
+    Weakly,
+    /// Memory that is not followed.
+    Untracked,
+    /// What returned functions left on a stack.
+    Leftover,
+    /// Nothing at all.
+    #[default]
+    Nothing,
+}
+
+impl Held {
+    /// All, the strongest first.
+    pub const ALL: [Held; 6] = [
+        Held::Lasting,
+        Held::Passing,
+        Held::Weakly,
+        Held::Untracked,
+        Held::Leftover,
+        Held::Nothing,
+    ];
+
+    /// Whether the program itself can still reach it.
+    pub fn is_reached(self) -> bool {
+        self <= Held::Passing
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Held::Lasting => "static",
+            Held::Passing => "stack",
+            Held::Weakly => "weak",
+            Held::Untracked => "untracked",
+            Held::Leftover => "leftover",
+            Held::Nothing => "nothing",
+        })
+    }
+}
+
+/// A word of a root that points at a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootHold {
+    /// The root, by its place in [`Snapshot::roots`](super::Snapshot).
+    pub root: u32,
+    /// The block.
+    pub to: u32,
+    /// Where the word is: its address, or which of the values.
+    pub at: u64,
+}

@@ -18,6 +18,9 @@ pub(crate) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
 }
 
 fn reserve_as(bytes: usize, access: libc::c_int) -> Option<NonNull<u8>> {
+    if cfg!(miri) {
+        return interpreted::reserve(bytes);
+    }
     let _errno = Errno::save();
     // SAFETY: a new private mapping at an address of the kernel's choice touches nothing that exists.
     let mapped = unsafe {
@@ -79,6 +82,9 @@ pub(crate) unsafe fn open(start: u64, bytes: usize) -> bool {
 
 /// How many bytes of addresses this process may have.
 pub(super) fn address_limit() -> u64 {
+    if cfg!(miri) {
+        return libc::RLIM_INFINITY;
+    }
     let mut limit = libc::rlimit {
         rlim_cur: libc::RLIM_INFINITY,
         rlim_max: libc::RLIM_INFINITY,
@@ -93,6 +99,10 @@ pub(super) fn address_limit() -> u64 {
 /// # Safety
 /// `start` and `bytes` are those of one call of [`reserve`], and nothing refers into it any more.
 pub(crate) unsafe fn release(start: NonNull<u8>, bytes: usize) {
+    if cfg!(miri) {
+        // SAFETY: the caller's promise.
+        return unsafe { interpreted::release(start, bytes) };
+    }
     let _errno = Errno::save();
     // SAFETY: the caller owns the whole mapping.
     unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
@@ -109,6 +119,10 @@ pub(crate) unsafe fn discard(start: u64, bytes: usize) {
         start.next_multiple_of(page),
         (start + bytes as u64) / page * page,
     );
+    if cfg!(miri) {
+        // SAFETY: the caller's promise.
+        return unsafe { (start as *mut u8).write_bytes(0, bytes) };
+    }
     if first < end {
         // SAFETY: the caller's promise.
         unsafe { libc::madvise(first as *mut _, (end - first) as usize, libc::MADV_DONTNEED) };
@@ -120,6 +134,10 @@ pub(crate) unsafe fn discard(start: u64, bytes: usize) {
 /// `mincore` would call a swapped page absent. Fails where `/proc` is missing or closed, as after a setuid: then
 /// every page has to be taken for touched.
 pub(crate) fn touched(start: u64, into: &mut [bool]) -> io::Result<()> {
+    if cfg!(miri) {
+        interpreted::touched(start, into);
+        return Ok(());
+    }
     const BATCH: usize = 512;
     const PRESENT_OR_SWAPPED: u64 = 0b11 << 62;
     let pagemap = Pagemap::open()?;
@@ -226,6 +244,41 @@ impl Drop for Errno {
     fn drop(&mut self) {
         // SAFETY: as in `save`.
         unsafe { *libc::__errno_location() = self.0 };
+    }
+}
+
+/// The same for Miri, which runs the tests of the rooms above and knows no kernel: `.ci/miri`.
+mod interpreted {
+    use std::alloc::{Layout, alloc_zeroed, dealloc};
+    use std::ptr::NonNull;
+
+    use super::PAGE;
+
+    fn layout(bytes: usize) -> Option<Layout> {
+        Layout::from_size_align(bytes, PAGE).ok()
+    }
+
+    pub(super) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
+        // SAFETY: nobody reserves nothing.
+        NonNull::new(unsafe { alloc_zeroed(layout(bytes)?) })
+    }
+
+    /// # Safety
+    /// As for the real one.
+    pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
+        if let Some(layout) = layout(bytes) {
+            // SAFETY: allocated above with the same layout, the caller says.
+            unsafe { dealloc(start.as_ptr(), layout) };
+        }
+    }
+
+    /// A page is touched that has anything in it.
+    pub(super) fn touched(start: u64, into: &mut [bool]) {
+        for (number, page) in into.iter_mut().enumerate() {
+            let page_start = (start as usize + number * PAGE) as *const [u8; PAGE];
+            // SAFETY: the tests ask for pages of one reservation, which no other thread writes to meanwhile.
+            *page = unsafe { *page_start } != [0; PAGE];
+        }
     }
 }
 

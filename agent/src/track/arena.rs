@@ -12,10 +12,11 @@ use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use dlmalloc::Dlmalloc;
 
+use super::atomic::{AtomicBool, AtomicU64};
 use super::section::Section;
 use crate::os::map;
 
@@ -320,5 +321,47 @@ unsafe impl dlmalloc::Allocator for Source {
 
     fn page_size(&self) -> usize {
         map::PAGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+    use crate::track::{defer_stop, model};
+
+    fn use_some() {
+        let layout = Layout::from_size_align(100, 8).unwrap();
+        let block = allocate(layout, false);
+        assert!(!block.is_null());
+        // SAFETY: allocated just now with this layout.
+        unsafe { free(block, layout) };
+    }
+
+    /// What the agent does while the thread that this interrupts stands still.
+    fn be_the_agent() {
+        model::bounded(1_000_000, use_some);
+    }
+
+    fn stop() {
+        if !defer_stop() {
+            be_the_agent();
+        }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "it protects no pages")]
+    fn wherever_a_thread_is_stopped_the_agent_gets_memory() {
+        assert!(reserve().is_some());
+        use_some();
+        let reached = |&operation: &u32| model::interrupted(operation, stop, use_some);
+        assert!((0..).take_while(reached).count() >= 4);
+        // The negative control: a thread stopped with the lock keeps it.
+        let hangs = |operation| {
+            catch_unwind(|| model::interrupted(operation, be_the_agent, use_some)).is_err()
+        };
+        assert!((0..10).any(hangs));
+        ARENA.locked.store(false, Ordering::Release);
     }
 }

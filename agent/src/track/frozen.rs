@@ -88,6 +88,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it has no unwind tables")]
     fn registers_into_nowhere_give_one_frame_and_say_so() {
         let code = registers_into_nowhere_give_one_frame_and_say_so as *const () as u64;
         for ip in [0, 1, code, code + 40, u64::MAX, 1 << 47] {
@@ -99,6 +100,7 @@ mod tests {
 
     /// A stack whose every word is a return address into a function never ends by itself.
     #[test]
+    #[cfg_attr(miri, ignore = "it has no unwind tables")]
     fn an_endless_stack_is_cut() {
         let code = an_endless_stack_is_cut as *const () as u64 + 1;
         let site = stack(nowhere(code), |_, _| Some(code));
@@ -108,6 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "it has no unwind tables")]
         fn no_words_and_registers_harm(ip: u64, sp: u64, bp: u64, salt: u64, near in 0u64..1 << 16) {
             let code = registers_into_nowhere_give_one_frame_and_say_so as *const () as u64;
             // Sometimes an address in code, so that rules are found and followed.

@@ -21,12 +21,16 @@
 #[cfg(sigheap_supported)]
 pub mod arena;
 #[cfg(sigheap_supported)]
+mod atomic;
+#[cfg(sigheap_supported)]
 mod frozen;
 mod heap;
 #[cfg(sigheap_supported)]
 mod memo;
 #[cfg(sigheap_supported)]
 mod mode;
+#[cfg(all(test, sigheap_supported))]
+mod model;
 #[cfg(sigheap_supported)]
 mod record;
 #[cfg(sigheap_supported)]

@@ -115,6 +115,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "millions of draws, no pointer among them")]
     fn estimates_lie_within_their_own_error() {
         let cases = [
             ("8 bytes", vec![8; 500_000], 4 << 10),
@@ -133,6 +134,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "millions of draws, no pointer among them")]
     fn the_errors_are_as_large_as_they_ought_to_be() {
         let sizes = heavy_tail(5000);
         let squares = (0..400).map(|seed| {
@@ -147,6 +149,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "millions of draws, no pointer among them")]
     fn a_biased_sampler_is_caught() {
         let mean = 64 << 10;
         let fixed = || 1u64 << PARTS_LOG2;
@@ -163,6 +166,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "millions of draws, no pointer among them")]
     fn a_distance_drawn_for_one_mean_serves_another() {
         let mut thread = Thread::new(random(17));
         let (one, other) = (rate(1 << 10), rate(64 << 10));

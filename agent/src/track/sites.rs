@@ -9,8 +9,9 @@
 
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
+use super::atomic::{AtomicU32, AtomicU64};
 use super::room::Room;
 use super::trace::{FRAMES, Trace};
 use crate::heap::{Address, Marks, Site, SiteId};
@@ -272,7 +273,11 @@ struct Record<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
+    use crate::track::model::{self, Moment, explore};
 
     /// Sites with room of their own, for so many units.
     fn sites(units: u32) -> &'static Sites {
@@ -365,11 +370,66 @@ mod tests {
         }
     }
 
+    /// A table that two threads meet in, when each began, and whether one came to know of the other.
+    struct Meeting {
+        sites: Box<Sites>,
+        began: Mutex<[Option<Moment>; 2]>,
+        is_known: AtomicBool,
+    }
+
+    impl Meeting {
+        fn new() -> Meeting {
+            Meeting {
+                sites: Box::new(Sites::new()),
+                began: Mutex::default(),
+                is_known: AtomicBool::new(false),
+            }
+        }
+
+        /// A thread's part: interns the stacks, which the other does as well.
+        fn meet(&self, thread: usize, stacks: &[[u64; 2]]) {
+            self.began.lock().unwrap()[thread] = Some(model::moment());
+            for stack in stacks {
+                let (site, _) = self.sites.intern(&mut trace(stack, 0));
+                assert_eq!(frames_of(&self.sites, site), stack);
+            }
+            let other = self.began.lock().unwrap()[1 - thread];
+            if other.is_some_and(model::knows) {
+                self.is_known.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Two stacks of one chain, met by two threads in each other's order: in every order there is one site of each, and
+    /// who found the other's knows all that it wrote.
+    #[test]
+    #[cfg_attr(miri, ignore = "thousands of orders")]
+    fn in_every_order_each_stack_is_one_site_and_seen_whole() {
+        let chain = |stack: &[u64; 2]| trace(stack, 0).hash() >> 48;
+        let one = [1, 2];
+        let other = (3..)
+            .map(|n| [n, 2])
+            .find(|stack| chain(stack) == chain(&one));
+        let (one, other) = (one, other.unwrap());
+        let meet = |turns| {
+            let first = |meeting: &Meeting| meeting.meet(0, &[one, other]);
+            let second = |meeting: &Meeting| meeting.meet(1, &[other, one]);
+            let after = |meeting: &Meeting| {
+                assert_eq!(meeting.sites.count(), 2);
+                assert!(meeting.is_known.load(Ordering::Relaxed));
+            };
+            explore(turns, Meeting::new, &[&first, &second], after)
+        };
+        assert!(meet(2) > 500);
+        assert!(model::fails_without_its_orderings(|| _ = meet(1)));
+    }
+
     #[test]
     fn threads_that_meet_the_same_stacks_agree() {
         let sites = sites(1 << 16);
-        let all = || {
-            (0..5000u64)
+        let count = if cfg!(miri) { 50 } else { 5000 };
+        let all = move || {
+            (0..count)
                 .map(|n| sites.intern(&mut trace(&[n, n * 7, 3], 0)).0)
                 .collect::<Vec<u32>>()
         };
@@ -377,6 +437,6 @@ mod tests {
         let mut answers = threads.into_iter().map(|thread| thread.join().unwrap());
         let first = answers.next().unwrap();
         assert!(answers.all(|answer| answer == first));
-        assert_eq!(sites.count(), 5000);
+        assert_eq!(sites.count(), count);
     }
 }

@@ -13,8 +13,9 @@
 //! A block in a range whose leaf could not be mapped is not recorded, only counted ([`Table::unrecorded`]).
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
+use super::atomic::{AtomicPtr, AtomicU64};
 use super::record::{self, Record};
 use crate::heap::{Address, Birth, Block, SiteId};
 use crate::os::map;
@@ -288,9 +289,12 @@ pub(super) fn block(address: u64, size: u64, record: Record) -> Block {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::super::record::Origin;
     use super::*;
     use crate::heap::Rate;
+    use crate::track::model::{self, Moment, explore};
 
     /// Tests share the table of the process, each in its own corner of the address space; no test allocates there.
     fn blocks_between(from: u64, to: u64) -> Vec<(u64, u64)> {
@@ -358,5 +362,47 @@ mod tests {
         TABLE.remove(1 << 47, 10);
         assert!(TABLE.unrecorded() > before);
         assert!(!TABLE.get(1 << 47).is_live());
+    }
+
+    /// Two threads are the first where there is no leaf yet: one is mapped, and both their blocks are in it.
+    #[test]
+    #[cfg_attr(miri, ignore = "thousands of orders")]
+    fn in_every_order_the_first_blocks_share_a_leaf() {
+        const BASE: u64 = 0x1300_0000_0000;
+        type Shared = Mutex<Option<Moment>>;
+        let share = || {
+            let first = |began: &Shared| {
+                *began.lock().unwrap() = Some(model::moment());
+                insert(BASE, 5);
+            };
+            let second = |began: &Shared| {
+                if TABLE.word(BASE).is_some() {
+                    let began = began.lock().unwrap().expect("somebody mapped it");
+                    assert!(model::knows(began), "whoever finds a leaf sees it whole");
+                }
+                insert(BASE + 64, 5000);
+            };
+            let after = |_: &Shared| {
+                assert!(TABLE.get(BASE).is_live() && TABLE.get(BASE + 64).is_live());
+                assert_eq!(TABLE.block(BASE + 64).unwrap().size, 5000);
+                assert!(TABLE.remove(BASE, 5) && TABLE.remove(BASE + 64, 5000));
+                assert_eq!(TABLE.get(BASE + 96), Record::NONE);
+            };
+            explore(3, unmapped, &[&first, &second], after)
+        };
+        let unmapped_before = TABLE.unrecorded();
+        assert!(share() > 200);
+        assert!(model::fails_without_its_orderings(|| _ = share()));
+        assert_eq!(TABLE.unrecorded(), unmapped_before);
+
+        fn unmapped() -> Shared {
+            let place = &TABLE.root[(BASE >> LEAF_LOG2) as usize];
+            let leaf = place.swap(ptr::null_mut(), Ordering::Relaxed);
+            if let Some(leaf) = NonNull::new(leaf) {
+                // SAFETY: mapped by `map_leaf` with this size; nobody else uses this corner.
+                unsafe { map::release(leaf.cast(), LEAF_BYTES) };
+            }
+            Mutex::default()
+        }
     }
 }

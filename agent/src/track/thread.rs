@@ -9,10 +9,9 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-};
+use std::sync::atomic::Ordering;
 
+use super::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use super::record::Record;
 use super::sample;
 use super::stack::Stack;
@@ -277,9 +276,11 @@ fn give_back_key() -> Option<libc::pthread_key_t> {
     }
     match KEY.compare_exchange(0, fresh + 1, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
-            // SAFETY: the handler takes nothing, and does no more than store. Where it cannot be had, a forked child
-            // shows the blocks that others were moving for ever.
-            unsafe { libc::pthread_atfork(None, None, Some(forget_other_threads)) };
+            if !cfg!(miri) {
+                // SAFETY: the handler takes nothing, and does no more than store. Where it cannot be had, a forked child
+                // shows the blocks that others were moving for ever.
+                unsafe { libc::pthread_atfork(None, None, Some(forget_other_threads)) };
+            }
             Some(fresh)
         }
         Err(known) => {
@@ -339,10 +340,7 @@ const CHUNKS: usize = 64;
 
 type Chunk = [Slot; CHUNK];
 
-static DIRECTORY: Directory = Directory {
-    chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
-    next: AtomicUsize::new(0),
-};
+static DIRECTORY: Directory = Directory::new();
 
 /// All slots. Chunks are mapped when needed, and never unmapped.
 struct Directory {
@@ -352,6 +350,13 @@ struct Directory {
 }
 
 impl Directory {
+    const fn new() -> Directory {
+        Directory {
+            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
+            next: AtomicUsize::new(0),
+        }
+    }
+
     /// Takes a free slot, looking at each at most once.
     fn claim(&self) -> Option<(usize, &'static Slot)> {
         let start = self.next.load(Ordering::Relaxed);
@@ -399,10 +404,60 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::super::record::Origin;
     use super::*;
+    use crate::track::model::{self, Moment, explore};
+
+    /// A directory, and who holds each slot: nobody any more since a moment.
+    struct Lent(Directory, Mutex<Vec<(usize, Option<Moment>)>>);
+
+    impl Lent {
+        /// What a thread does that lives for a moment.
+        fn live(&self) {
+            let Lent(directory, held) = self;
+            let (index, _) = directory.claim().unwrap();
+            let before = |held: &[(usize, Option<Moment>)]| {
+                let last = held.iter().rev().find(|(other, _)| *other == index);
+                last.map(|(_, until)| until.expect("it is nobody's any more"))
+            };
+            if let Some(until) = before(&held.lock().unwrap()) {
+                assert!(model::knows(until), "it goes on with the other's figures");
+            }
+            held.lock().unwrap().push((index, None));
+            held.lock().unwrap().push((index, Some(model::moment())));
+            directory.give_back(index);
+        }
+    }
+
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            for chunk in &self.0.chunks {
+                if let Some(start) = ptr::NonNull::new(chunk.load(Ordering::Relaxed)) {
+                    // SAFETY: mapped by `chunk` with this size, and nobody is left to use it.
+                    unsafe { map::release(start.cast(), size_of::<Chunk>()) };
+                }
+            }
+        }
+    }
+
+    /// Slots are one thread's at a time, and handed on whole.
+    #[test]
+    #[cfg_attr(miri, ignore = "thousands of orders")]
+    fn in_every_order_a_slot_is_one_threads() {
+        let hand_on = || {
+            let live = |lent: &Lent| lent.live();
+            let twice = |lent: &Lent| (0..2).for_each(|_| lent.live());
+            let make = || Lent(Directory::new(), Mutex::default());
+            explore(2, make, &[&live, &twice], |_| {})
+        };
+        assert!(hand_on() > 100);
+        assert!(model::fails_without_its_orderings(|| _ = hand_on()));
+    }
 
     #[test]
+    #[cfg_attr(miri, ignore = "its threads have no stack in memory")]
     fn the_stack_of_every_thread_holds_its_locals() {
         let holds = || {
             let local = 0u64;

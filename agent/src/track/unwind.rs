@@ -349,6 +349,7 @@ mod tests {
 
     /// The packed rule against gimli's row, over the code of this program and of the C library.
     #[test]
+    #[cfg_attr(miri, ignore = "it has no unwind tables")]
     fn packed_rules_say_what_the_tables_say() {
         let mut packed = 0;
         for function in [
@@ -396,6 +397,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it has no unwind tables")]
     fn no_code_has_no_rule() {
         for pc in [0, 1, 4096, u64::MAX, 1 << 47] {
             assert_eq!(rule(pc), Rule::NONE);

@@ -221,6 +221,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it protects no pages")]
     fn nothing_below_the_stack_pointer_is_read() {
         let pages = map::reserve(2 * PAGE).unwrap();
         let lo = pages.as_ptr() as u64;

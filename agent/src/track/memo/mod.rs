@@ -20,11 +20,12 @@ mod tests;
 
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use self::node::{Difference, New, Node};
 use self::path::{FRAMES, Frame};
 pub(super) use self::path::{Path, Trail};
+use super::atomic::AtomicU64;
 use super::room::Room;
 use super::stack::{Registers, Stack, Words};
 use super::trace::SPREAD;

@@ -98,6 +98,7 @@ pub use track::Heap;
 pub mod internals {
     pub use crate::capture::threads_of;
     pub use crate::heap::*;
+    pub use crate::os::object::hide_find_object;
     pub use crate::pause::Pause;
     pub use crate::resolve::Resolver;
     pub use crate::session::prepare_to_stop;

@@ -13,6 +13,9 @@ use sigheap::internals;
 #[global_allocator]
 static HEAP: Heap = Heap::system();
 
+/// Times that the thread is stopped, at least.
+const STOPS: u64 = 1000;
+
 /// The birth of the one block that moves.
 const BIRTH: u32 = 777;
 
@@ -21,12 +24,18 @@ static SEEN_OTHERWISE: AtomicU64 = AtomicU64::new(0);
 static DEFERRED: AtomicU64 = AtomicU64::new(0);
 static MOVES: AtomicU64 = AtomicU64::new(0);
 static RAISED_AGAIN: AtomicU64 = AtomicU64::new(0);
+/// Stops put off where the block would have been seen otherwise.
+static TORN: AtomicU64 = AtomicU64::new(0);
 
-/// Looks at the tables as the clone would find them.
-fn look() {
+/// Whether the block is seen once, in the tables as the clone would find them.
+fn is_seen_once() -> bool {
     let mut seen = 0;
     internals::for_each_block(|block| seen += u32::from(block.birth.0 == BIRTH));
-    let counter = if seen == 1 {
+    seen == 1
+}
+
+fn look() {
+    let counter = if is_seen_once() {
         &SEEN_ONCE
     } else {
         &SEEN_OTHERWISE
@@ -39,6 +48,8 @@ extern "C" fn on_stop(_: libc::c_int) {
     let errno = unsafe { *libc::__errno_location() };
     if internals::defer_stop() {
         DEFERRED.fetch_add(1, Ordering::Relaxed);
+        // The negative control: what a stop that is not put off would find.
+        TORN.fetch_add(u64::from(!is_seen_once()), Ordering::Relaxed);
     } else {
         look();
     }
@@ -74,7 +85,11 @@ fn a_thread_stopped_anywhere_shows_its_block_once() {
     static END: AtomicBool = AtomicBool::new(false);
     let mover = std::thread::spawn(|| keep_moving(&END));
     let thread = std::os::unix::thread::JoinHandleExt::as_pthread_t(&mover);
-    for signal in 0..600 {
+    for signal in 0.. {
+        if signal >= STOPS && TORN.load(Ordering::Relaxed) > 0 {
+            break;
+        }
+        assert!(signal < 100 * STOPS, "no section was ever found torn");
         // Not before the thread went on: it would be interrupted where it was.
         let next = MOVES.load(Ordering::Relaxed) + 2 + signal % 5;
         while MOVES.load(Ordering::Relaxed) < next {
@@ -85,9 +100,11 @@ fn a_thread_stopped_anywhere_shows_its_block_once() {
     }
     END.store(true, Ordering::Relaxed);
     mover.join().unwrap();
-    let counts = [&SEEN_ONCE, &SEEN_OTHERWISE, &DEFERRED, &RAISED_AGAIN];
-    let [once, otherwise, deferred, raised] = counts.map(|count| count.load(Ordering::Relaxed));
+    let counts = [&SEEN_ONCE, &SEEN_OTHERWISE, &DEFERRED, &RAISED_AGAIN, &TORN];
+    let [once, otherwise, deferred, raised, torn] =
+        counts.map(|count| count.load(Ordering::Relaxed));
     println!("once {once}, otherwise {otherwise}, deferred {deferred}, raised again {raised}");
+    println!("{torn} of those deferred would have seen it otherwise");
     assert_eq!(otherwise, 0);
-    assert!(once >= 500 && deferred > 0 && raised == deferred);
+    assert!(once >= STOPS / 2 && deferred > 0 && raised == deferred);
 }

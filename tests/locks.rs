@@ -25,7 +25,7 @@ const LOCKS: [&str; 10] = [
 ];
 
 /// Lines for the commands that take something. Whatever else there is runs as it is.
-const LINES: [&str; 12] = [
+pub(crate) const LINES: [&str; 12] = [
     "top 3",
     "count",
     "list * 3",
@@ -70,7 +70,7 @@ fn no_lock_of_the_programs_holds_up_a_look() {
 }
 
 /// The commands of which there is no line above, and that let the look go on.
-fn others(help: &Value) -> Vec<String> {
+pub(crate) fn others(help: &Value) -> Vec<String> {
     let rows = help["rows"].as_array().expect("rows");
     let names = rows.iter().filter_map(|row| row["name"].as_str());
     let of_lines = LINES.iter().filter_map(|line| line.split(' ').next());

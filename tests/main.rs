@@ -10,12 +10,14 @@
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`apart`]: debug information in a file apart.
-//! - [`locks`]: programs that hold every lock a look could run into.
+//! - [`locks`]: programs that hold every lock a look could run into. [`c_allocator`]: who calls C's.
+//! - [`old_libc`]: what a program demands of the C library.
 //! - [`limits`]: little memory, few addresses, a strange home.
 //! - [`streams`]: other standard streams, no terminal, other builds.
 //! - [`rules`]: who imports whom, what may stand where, and what the documents promise.
 
 mod apart;
+mod c_allocator;
 mod commands;
 mod growth;
 mod handlers;
@@ -27,6 +29,7 @@ mod leave;
 mod limits;
 mod locks;
 mod modes;
+mod old_libc;
 mod own_commands;
 mod process;
 mod prompt;

@@ -2,7 +2,7 @@
 //!
 //! - [`screen`], [`pty`], [`process`], [`prompt`]: what a test does: start, type, wait with a deadline, look at what a
 //!   terminal would show.
-//! - [`commands`], [`growth`], [`threads`]: what the prompt answers.
+//! - [`commands`], [`growth`], [`show`], [`threads`]: what the prompt answers.
 //! - [`leaks`]: the demo's leaks, one by one. [`inputs`]: what is hard on it: logs that move, clients that vanish, a full
 //!   disk.
 //! - [`jobs`]: a terminal whose size changes, a shell's background.
@@ -36,5 +36,6 @@ mod prompt;
 mod pty;
 mod rules;
 mod screen;
+mod show;
 mod streams;
 mod threads;

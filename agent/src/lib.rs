@@ -82,6 +82,8 @@ mod talk;
 mod track;
 #[cfg(sigheap_supported)]
 mod trend;
+#[cfg(sigheap_supported)]
+mod walk;
 
 pub use answer::Answer;
 #[cfg(not(sigheap_supported))]

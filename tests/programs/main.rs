@@ -17,6 +17,7 @@ mod hostile;
 mod marks;
 mod raw;
 mod switch;
+mod values;
 
 use std::sync::Mutex;
 use std::thread;
@@ -59,6 +60,7 @@ fn main() {
         ["handler-owed"] => handlers::owed(),
         ["fork-registry"] => forks::registry(),
         ["marks"] => marks::phases(),
+        ["values"] => values::keep(),
         ["marks-off"] => marks::without_agent(),
         ref other => panic!("there is no such program: {other:?}"),
     }

@@ -19,7 +19,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pause", &["os"]),
     ("capture", &["os", "track", "pause"]),
     ("resolve", &[]),
-    ("query", &["resolve", "trend", "report"]),
+    ("walk", &[]),
+    ("query", &["resolve", "trend", "report", "walk"]),
     ("trend", &["report"]),
     ("export", &["report"]),
     ("render", &["report"]),
@@ -28,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "session",
         &[
             "answer", "options", "os", "track", "pause", "capture", "resolve", "query", "trend",
-            "export", "report", "render", "talk",
+            "export", "report", "render", "talk", "walk",
         ],
     ),
 ];

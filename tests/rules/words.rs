@@ -4,7 +4,7 @@ use super::source::{Source, Token, all};
 
 /// The rooms whose code runs while the program's threads are frozen, or in the clone that inherits their locks.
 const FROZEN: &[&str] = &[
-    "pause", "capture", "resolve", "query", "trend", "export", "render", "talk",
+    "pause", "capture", "resolve", "walk", "query", "trend", "export", "render", "talk",
 ];
 
 /// What takes a lock that a frozen thread may hold, or allocates with C's malloc.

@@ -5,9 +5,12 @@
 
 mod block;
 mod call;
+#[cfg(test)]
+pub(crate) mod described;
 mod edge;
 mod gap;
 pub mod graph;
+mod layout;
 mod live;
 mod memory;
 mod mode;
@@ -25,6 +28,10 @@ pub use block::{Address, Birth, Block};
 pub use call::{Answered, Call, Ended};
 pub use edge::{Edge, Hold};
 pub use gap::Gap;
+pub use layout::{
+    Beside, Choice, Content, Field, Layout, Layouts, NoLayouts, Place, Shape, Static, TypeId,
+    Variant, Written,
+};
 pub use live::{DebugPlaces, Files, Host, Request, Untold};
 pub use memory::{Memory, NoMemory, Pieces};
 pub use mode::{Mode, NoMode};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Address, Gap, Site};
+use super::{Address, Gap, Layouts, NoLayouts, Site};
 
 /// How sure an inferred type is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +72,11 @@ pub trait Names {
     /// The logical frames of one return address, innermost first. Never empty: an address without a name is shown as
     /// `module+0x12`.
     fn frames(&mut self, return_address: Address) -> Rc<[Frame]>;
+
+    /// How types lie in memory.
+    fn layouts(&self) -> &dyn Layouts {
+        &NoLayouts
+    }
 
     /// What could not be read so far: modules without debug information, damaged files.
     fn gaps(&self) -> Vec<Gap>;

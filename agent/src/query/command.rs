@@ -164,6 +164,8 @@ pub(crate) enum Kind {
     Pattern,
     /// An address, or the number of a row.
     Address,
+    /// A static, an address, or the number of a row.
+    Static,
     /// A number.
     Number,
     /// The name of a command.

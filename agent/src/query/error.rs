@@ -88,6 +88,15 @@ pub(crate) enum Error {
         /// What would do.
         wanted: &'static str,
     },
+    /// A path leads to no value.
+    NoPath {
+        /// What was typed.
+        path: String,
+        /// Where it ends, and why.
+        what: String,
+        /// What would lead on.
+        near: Vec<String>,
+    },
     /// No mark is called so.
     NoMark {
         /// What was typed.
@@ -187,6 +196,7 @@ impl Error {
             }
             Error::NoMark { near, .. } if near.is_empty() => Some("`mark` lists them".to_owned()),
             Error::NoMark { near, .. } => did_you(near),
+            Error::NoPath { near, .. } => did_you(near),
             Error::NoThread { near, .. } if near.is_empty() => {
                 Some("`threads` lists them".to_owned())
             }
@@ -240,6 +250,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::WrongRow { word, is, .. } => write!(f, "row {word} is {is}"),
+            Error::NoPath { path, what, .. } => write!(f, "`{path}` leads nowhere: {what}"),
             Error::NoMark { name, .. } => write!(f, "there is no mark `{name}`"),
             Error::NoThread { word, .. } => write!(f, "no thread is called `{word}`"),
             Error::MarksFull { number: true } => {

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::View;
+use crate::heap::described::{CACHE_AT, Described, ENTITIES_AT};
 use crate::heap::{
-    Address, Birth, Block, Confidence, Doing, Frame, Gap, Host, Marks, MemorySplit, Names,
-    NoMemory, Rate, Request, Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
+    Address, Birth, Block, Confidence, Doing, Frame, Gap, Host, Layouts, Marks, MemorySplit, Names,
+    Pieces, Rate, Request, Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
 };
 use crate::trend::{Counts, Ledger};
 
@@ -121,7 +122,18 @@ pub(crate) struct Book {
     pub(crate) asked: usize,
     /// What it says it could not read.
     pub(crate) gaps: Vec<Gap>,
+    layouts: std::cell::OnceCell<Described>,
 }
+
+/// The bytes of the cache, of its two entities, and of the first block.
+static MEMORY: std::sync::LazyLock<Pieces> = std::sync::LazyLock::new(|| {
+    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    Pieces(vec![
+        (0x1000, words(&[2, 1, 7, 3])),
+        (CACHE_AT, words(&[ENTITIES_AT, 4, 2])),
+        (ENTITIES_AT, words(&[1, 12, 42, 5, 0, 0, 0, 0])),
+    ])
+});
 
 impl Names for Book {
     fn type_of(&mut self, site: &Site, size: u64, _: u64) -> TypeName {
@@ -175,6 +187,10 @@ impl Names for Book {
         .into()
     }
 
+    fn layouts(&self) -> &dyn Layouts {
+        self.layouts.get_or_init(Described::cache)
+    }
+
     fn gaps(&self) -> Vec<Gap> {
         self.gaps.clone()
     }
@@ -196,7 +212,7 @@ impl<'a> View<'a> {
         names: &'a mut dyn Names,
         past: Option<&Counts>,
     ) -> Self {
-        View::open(snapshot, names, &NoMemory, ledger(past), 1 << 20)
+        View::open(snapshot, names, &*MEMORY, ledger(past), 1 << 20)
     }
 }
 

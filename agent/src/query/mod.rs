@@ -1,5 +1,5 @@
 //! The questions one can ask of a heap: one command a file, its declaration and its answer together. This room may
-//! import `heap`, `report`, `trend` and `resolve`; it knows no process, terminal or clock.
+//! import `heap`, `report`, `trend`, `resolve` and `walk`; it knows no process, terminal or clock.
 //!
 //! A command is one line of [`COMMANDS`]; help, completion and the tests come from its declaration.
 
@@ -33,6 +33,7 @@ mod panic;
 mod quit;
 mod resume;
 mod set;
+mod show;
 mod sites;
 mod threads;
 mod top;
@@ -68,6 +69,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &diff::COMMAND,
     &sites::COMMAND,
     &r#where::COMMAND,
+    &show::COMMAND,
     &threads::COMMAND,
     &set::COMMAND,
     &track::COMMAND,

@@ -12,6 +12,7 @@ use crate::heap::{
 };
 use crate::report::{Capture, Object, Value, count};
 use crate::trend::{Counts, Ledger, Peaks};
+use crate::walk::Walker;
 
 /// The heap as the commands see it, for as long as the look lasts.
 pub(crate) struct View<'a> {
@@ -20,7 +21,6 @@ pub(crate) struct View<'a> {
     /// Who names types and frames.
     pub(crate) names: &'a mut dyn Names,
     /// Its bytes.
-    #[expect(dead_code, reason = "for the commands that show values")]
     pub(crate) memory: &'a dyn Memory,
     /// How long the program has been paused; whoever has a clock keeps it up to date.
     pub(crate) paused: Duration,
@@ -191,6 +191,14 @@ impl<'a> View<'a> {
     fn name(&mut self, counts: &Counts) -> Past {
         let types = self.types();
         Past::of(counts, &types, self.snapshot, self.names)
+    }
+
+    /// Who reads values.
+    pub(crate) fn walker(&self) -> Walker<'_> {
+        Walker {
+            memory: self.memory,
+            layouts: self.names.layouts(),
+        }
     }
 
     /// A site, if a stack was taken.

@@ -300,6 +300,17 @@ impl<'a> Debug<'a> {
             .checked_sub(1)
     }
 
+    /// How many units there are: their numbers begin at zero.
+    pub(super) fn units_count(&self) -> usize {
+        self.units.len()
+    }
+
+    /// The address that has a number in a unit's table of them. A skeleton keeps that table.
+    pub(super) fn address(&self, unit: usize, index: gimli::DebugAddrIndex<usize>) -> Option<u64> {
+        let here = &self.parsed(unit)?.here;
+        self.note(self.dwarf.address(here, index))
+    }
+
     /// The text of an attribute.
     pub(super) fn text(&self, unit: usize, value: Value) -> Option<&'static str> {
         let text = self.sections_of(unit).attr_string(self.unit(unit)?, value);

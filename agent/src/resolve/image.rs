@@ -1,15 +1,16 @@
 //! `resolve`: one object file with all that is known of it so far. Opened when first asked for.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::chain::{Link, chain};
 use super::closures;
-use super::dwarf::Debug;
+use super::dwarf::{Debug, Die};
 use super::function::{Function, Functions};
 use super::infer::Merged;
+use super::layout::{Read, Statics};
 use super::lines::{File, Lines};
 use super::missing::{self, Missing};
 use super::object::{Object, ObjectError};
@@ -19,7 +20,7 @@ use super::split::Splits;
 use super::symbols;
 use super::types::{Types, join};
 use super::variables::{self, Held};
-use crate::heap::{Files, Gap, Module};
+use crate::heap::{Files, Gap, Layout, Module, TypeId};
 
 /// An object file. Addresses are in its own numbering.
 #[derive(Debug, Default)]
@@ -35,6 +36,7 @@ pub(super) struct Image<'a> {
     /// A function of the program's own that has a symbol and no description.
     undescribed: RefCell<Option<String>>,
     variables: RefCell<HashMap<u64, Rc<[Held]>>>,
+    statics: OnceCell<Statics>,
 }
 
 /// Crates that come compiled with the standard library, some without debug information, and the allocator's shims, which never
@@ -182,6 +184,41 @@ impl<'a> Image<'a> {
         let found: Rc<[Held]> = found.unwrap_or_default().into();
         self.variables.borrow_mut().insert(address, found.clone());
         found
+    }
+
+    /// How the values of a type lie in memory; `number` numbers those that it refers to.
+    pub(super) fn layout(&self, die: Die, number: &dyn Fn(Die) -> TypeId) -> Option<Layout> {
+        let read = Read {
+            debug: self.debug.as_ref()?,
+            types: &self.types,
+            number,
+        };
+        read.layout(die)
+    }
+
+    /// A type that was met before, by its name as the compiler writes it and its size in bytes.
+    pub(super) fn type_named(&self, name: &str, size: Option<u64>) -> Option<Die> {
+        self.types.named(name, size)
+    }
+
+    /// The name of a type as the compiler writes it.
+    pub(super) fn name_of_type(&self, die: Die) -> Option<String> {
+        let of = self.types.read(self.debug.as_ref()?, die)?;
+        Some(of.name.clone())
+    }
+
+    /// The variables that live as long as the program, and the vtables.
+    pub(super) fn statics(&self) -> &Statics {
+        let read = || self.debug.as_ref().map(Statics::read).unwrap_or_default();
+        self.statics.get_or_init(read)
+    }
+
+    /// The type whose vtable stands at an address.
+    pub(super) fn type_behind(&self, vtable: u64) -> Option<Die> {
+        let debug = self.debug.as_ref()?;
+        let table = *self.statics().vtables.get(&vtable)?;
+        let of = debug.entry(table)?;
+        debug.target(table, of.attr_value(gimli::DW_AT_containing_type)?)
     }
 
     fn by_symbol(&self, address: u64) -> Option<Rc<Function>> {

@@ -22,6 +22,7 @@ mod infer;
 #[cfg(test)]
 mod inference;
 mod inflate;
+mod layout;
 mod lines;
 mod merged;
 mod missing;
@@ -45,13 +46,15 @@ use std::rc::Rc;
 
 use function::Function;
 use image::Image;
-use infer::{Call, Merged, Stack};
+use infer::{Call, Found, Merged, Stack};
 use name::Writer;
 use owner::Owner;
 use shorten::Shortener;
 use variables::Held;
 
-use crate::heap::{Address, Confidence, Files, Frame, Gap, Module, Names, Site, SiteId, TypeName};
+use crate::heap::{
+    Address, Confidence, Files, Frame, Gap, Layouts, Module, Names, Site, SiteId, TypeName,
+};
 
 /// Names types and frames from the debug information of a program's object files.
 pub struct Resolver<'a> {
@@ -62,12 +65,14 @@ pub struct Resolver<'a> {
     types: HashMap<(SiteId, u64, u64), TypeName>,
     /// Equal types are equal names, shortened alike.
     names: HashMap<(Owner, Confidence), TypeName>,
-    shortener: Shortener,
+    shortener: RefCell<Shortener>,
     frames: HashMap<Address, Rc<[Frame]>>,
     /// Where closures stand, by the paths of their types.
     places: RefCell<HashMap<String, Option<String>>>,
     /// Modules in which blocks were allocated whose type could not be told for sure.
     wanting: BTreeSet<usize>,
+    /// Layouts, variables and what blocks hold.
+    known: layout::Known,
 }
 
 /// How many return addresses are looked at: the deciding one is the fourth at most in release builds, the ninth without
@@ -90,10 +95,11 @@ impl<'a> Resolver<'a> {
             modules,
             types: HashMap::new(),
             names: HashMap::new(),
-            shortener: Shortener::default(),
+            shortener: RefCell::default(),
             frames: HashMap::new(),
             places: RefCell::default(),
             wanting: BTreeSet::new(),
+            known: layout::Known::default(),
         }
     }
 
@@ -103,10 +109,15 @@ impl<'a> Resolver<'a> {
             .modules
             .iter()
             .position(|module| module.contains(address))?;
+        let image = self.image(number)?;
+        Some((number, image, self.modules.get(number)?.to_file(address)))
+    }
+
+    /// The object file of a module.
+    fn image(&self, number: usize) -> Option<&Image<'a>> {
         let module = self.modules.get(number)?;
         let open = || Image::open(module, self.files);
-        let image = self.images.get(number)?.get_or_init(open);
-        Some((number, image, module.to_file(address)))
+        Some(self.images.get(number)?.get_or_init(open))
     }
 
     /// The functions at one level of a stack, ready to be judged. `None`: the stack ends.
@@ -165,6 +176,21 @@ impl<'a> Resolver<'a> {
     }
 
     fn infer(&self, site: &Site, size: u64, align: u64) -> Option<(Owner, Confidence)> {
+        self.found(site, size, align, |found, stack| {
+            let place = |path: &str| self.place_of_closure(site, path);
+            let writer = Writer { place: &place };
+            (owner::owner(&found, stack, &writer), found.confidence)
+        })
+    }
+
+    /// What a block is, told from the stack that allocated it.
+    fn found<T>(
+        &self,
+        site: &Site,
+        size: u64,
+        align: u64,
+        then: impl FnOnce(Found, &mut Stack<'_>) -> T,
+    ) -> Option<T> {
         let mut level = 0;
         let more = || {
             level += 1;
@@ -176,9 +202,7 @@ impl<'a> Resolver<'a> {
         if found.confidence == Confidence::Exact && !self.describes_types(site) {
             found.confidence = Confidence::Likely;
         }
-        let place = |path: &str| self.place_of_closure(site, path);
-        let writer = Writer { place: &place };
-        Some((owner::owner(&found, &mut stack, &writer), found.confidence))
+        Some(then(found, &mut stack))
     }
 
     /// Whether the innermost code of the program's on a stack, its libraries' included, is described with its types.
@@ -215,7 +239,7 @@ impl<'a> Resolver<'a> {
         }
         let name = TypeName {
             full: owner.full.as_str().into(),
-            short: self.shortener.shorten(&owner.full).into(),
+            short: self.shortener.borrow_mut().shorten(&owner.full).into(),
             payload: owner
                 .payload
                 .iter()
@@ -273,6 +297,10 @@ impl Names for Resolver<'_> {
         let shown: Rc<[Frame]> = shown.into();
         self.frames.insert(return_address, shown.clone());
         shown
+    }
+
+    fn layouts(&self) -> &dyn Layouts {
+        self
     }
 
     fn gaps(&self) -> Vec<Gap> {

@@ -22,7 +22,11 @@ pub(super) struct Type {
 
 /// The types read so far.
 #[derive(Debug, Default)]
-pub(super) struct Types(RefCell<HashMap<Die, Option<Rc<Type>>>>);
+pub(super) struct Types {
+    read: RefCell<HashMap<Die, Option<Rc<Type>>>>,
+    /// Those with a size, by name. Units that describe the same type do so alike.
+    named: RefCell<HashMap<String, Die>>,
+}
 
 /// How deep types may be nested in each other, and namespaces: more is damage.
 const DEPTH: usize = 32;
@@ -34,15 +38,27 @@ impl Types {
     }
 
     fn read_nested(&self, debug: &Debug, die: Die, depth: usize) -> Option<Rc<Type>> {
-        if let Some(known) = self.0.borrow().get(&die) {
+        if let Some(known) = self.read.borrow().get(&die) {
             return known.clone();
         }
         let read = depth
             .checked_sub(1)
             .and_then(|depth| self.describe(debug, die, depth))
             .map(Rc::new);
-        self.0.borrow_mut().insert(die, read.clone());
+        if let Some(of) = read.as_ref().filter(|of| of.size.is_some()) {
+            let mut named = self.named.borrow_mut();
+            named.entry(of.name.clone()).or_insert(die);
+        }
+        self.read.borrow_mut().insert(die, read.clone());
         read
+    }
+
+    /// A type read before, by its name and its size in bytes.
+    pub(super) fn named(&self, name: &str, size: Option<u64>) -> Option<Die> {
+        let die = *self.named.borrow().get(name)?;
+        let read = self.read.borrow();
+        let of = read.get(&die)?.as_ref()?;
+        (size.is_none() || of.size == size).then_some(die)
     }
 
     fn describe(&self, debug: &Debug, die: Die, depth: usize) -> Option<Type> {

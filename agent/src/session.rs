@@ -175,7 +175,8 @@ fn look(looks: &mut Looks, place: &Place, earlier: Option<Earlier>) -> Result<Do
 
 /// What C's allocator says of itself, or why it does not. Its locks may be held for good.
 fn what_malloc_says(errands: &mut Errands) -> Result<Malloc, &'static str> {
-    const FOREIGN: &str = "only glibc's says so; what another keeps is among the unexplained";
+    const FOREIGN: &str =
+        "only glibc's says so, from 2.33 on; what others keep is among the unexplained";
     const LATE: &str = "it did not answer in time: a thread holds its lock, or the program's logger holds up who asks";
     match track::is_over_system() {
         true => errands.ask(process::allocator).ok_or(LATE)?.ok_or(FOREIGN),

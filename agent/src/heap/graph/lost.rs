@@ -138,7 +138,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 200 }))]
         #[test]
         fn every_lost_block_is_counted_once((blocks, edges, held) in some_graph()) {
             let graph = graph(blocks, &edges, &held);

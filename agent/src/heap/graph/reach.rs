@@ -156,7 +156,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 200 }))]
         #[test]
         fn chains_are_the_shortest((blocks, edges, roots) in some_graph()) {
             let links = links(blocks, &edges);

@@ -312,6 +312,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it damages each byte, slowly")]
     fn every_damage_is_noticed() {
         let whole = ledger().encode(1 << 20);
         for place in 0..whole.len() {

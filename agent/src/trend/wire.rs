@@ -269,6 +269,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it damages each byte, slowly")]
     fn every_damage_is_noticed() {
         let whole = counts(20).encode(usize::MAX);
         for place in 0..whole.len() {

@@ -131,6 +131,10 @@ fn blocks_are_shown_by_address_and_by_row() {
         (&again["value"], &again["type"]),
         (&row["value"], &row["type"])
     );
+    let head = program.command(&format!("show {inside}"));
+    // It may go on in the next line.
+    let words: Vec<&str> = head.split_whitespace().collect();
+    assert!(words.join(" ").contains("bytes into it: `y`"), "{head}");
     let wrong = program.command("show SHELF.plain.bite");
     assert!(wrong.contains("did you mean"), "{wrong}");
     let wrong = program.command("show SHELFS");

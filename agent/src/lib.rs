@@ -109,4 +109,5 @@ pub mod internals {
         forget, period, present, set_epoch, set_mode, set_stop_hook, site, slots_taken, stats,
         unknown,
     };
+    pub use crate::walk::{Plans, TypedPointer, Walker};
 }

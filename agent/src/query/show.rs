@@ -74,6 +74,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let steps = walk::steps(rest, stars)
         .ok_or_else(|| typed.wrong(format!("`{rest}` is no path: `.field`, `[3]`, `[\"key\"]`")))?;
     let found = find_root(view, typed, root)?;
+    view.knows_statics = true;
     let walker = view.walker();
     let mut whole = found.whole;
     for step in &steps {
@@ -170,7 +171,11 @@ fn of_block(view: &mut View<'_>, block: &Block, address: Address) -> Root {
             .unwrap_or_default();
     }
     if inside > 0 {
-        head += &format!("; the address is {inside} bytes into it");
+        let place = walker.place_in(content, block.address, block.size, inside);
+        let place = place
+            .map(|place| format!(": `{place}`"))
+            .unwrap_or_default();
+        head += &format!("; the address is {inside} bytes into it{place}");
     }
     if block.moving {
         head += "; realloc was moving it";
@@ -204,7 +209,7 @@ fn variable_at(view: &View<'_>, address: Address) -> Option<Root> {
 
 fn of_static(view: &View<'_>, name: &str) -> Result<Root, Error> {
     let statics = view.names.layouts().statics();
-    let mut found: Vec<(&Static, Address)> = named(&statics, name);
+    let mut found: Vec<(&Static, Address)> = named(&statics, name, &view.snapshot.program);
     found.dedup_by_key(|(_, at)| *at);
     let error = |what: String, near: Vec<String>| Error::NoPath {
         path: name.to_owned(),
@@ -236,8 +241,9 @@ fn several_name(one: &Static, at: Address) -> String {
     format!("{} at {at}", one.name)
 }
 
-/// The statics of this name: whole, or else at the end of their paths.
-fn named<'s>(statics: &'s [Static], name: &str) -> Vec<(&'s Static, Address)> {
+/// The statics of this name: whole, or else at the end of their paths; those of the program's own crate before others.
+fn named<'s>(statics: &'s [Static], name: &str, program: &str) -> Vec<(&'s Static, Address)> {
+    let own = format!("{}::", program.replace('-', "_"));
     let placed = || {
         let at = |one: &'s Static| match one.place {
             Place::At(at) => Some((one, at)),
@@ -253,7 +259,11 @@ fn named<'s>(statics: &'s [Static], name: &str) -> Vec<(&'s Static, Address)> {
         let before = one.name.strip_suffix(name);
         before.is_some_and(|before| before.ends_with("::"))
     };
-    placed().filter(|(one, _)| ends(one)).collect()
+    let mut found: Vec<_> = placed().filter(|(one, _)| ends(one)).collect();
+    if found.iter().any(|(one, _)| one.name.starts_with(&own)) {
+        found.retain(|(one, _)| one.name.starts_with(&own));
+    }
+    found
 }
 
 fn near(statics: &[Static], name: &str) -> Vec<String> {

@@ -32,6 +32,8 @@ pub(crate) struct View<'a> {
     pub(crate) settings: Settings,
     /// Lines of the screen on which the next answer is shown; none where it is written elsewhere.
     pub(crate) screen: Option<usize>,
+    /// Whether a command has read which statics there are.
+    pub(super) knows_statics: bool,
     /// Whether the program ran since the prompt opened: rows that were numbered before are void.
     renewed: bool,
     /// What the look before counted: the last one before the program was let go.
@@ -67,6 +69,7 @@ impl<'a> View<'a> {
             switched: None,
             settings: Settings::default(),
             screen: None,
+            knows_statics: false,
             renewed: false,
             past: ledger.last.take(),
             peaks: ledger.peaks.clone(),
@@ -221,6 +224,15 @@ impl<'a> View<'a> {
         let mut seen = std::collections::HashSet::new();
         gaps.retain(|gap| seen.insert(gap.clone()));
         gaps
+    }
+
+    /// The names of the statics, for completion. None before a command has read them: that takes longer than a key may.
+    pub(crate) fn static_names(&self) -> Vec<String> {
+        if !self.knows_statics {
+            return Vec::new();
+        }
+        let statics = self.names.layouts().statics();
+        unique(statics.iter().map(|one| one.name.to_string()))
     }
 
     /// The names of the threads, for completion.

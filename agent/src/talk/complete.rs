@@ -24,6 +24,8 @@ pub(super) struct Words {
     pub(super) marks: Vec<String>,
     /// The names of threads.
     pub(super) threads: Vec<String>,
+    /// The statics with their paths, once they are known.
+    pub(super) statics: Vec<String>,
     /// What the list is shown on.
     pub(super) screen: Screen,
 }
@@ -136,6 +138,8 @@ impl Words {
                 beginning(["full", "sampled", "off"].into_iter(), typed),
             ),
             Some(Kind::Mark) => (start, self.marks(typed)),
+            Some(Kind::Static) if typed.starts_with('#') => (start, self.numbered(typed)),
+            Some(Kind::Static) => (start, self.statics(typed)),
             Some(Kind::Thread) if typed.starts_with('#') => (start, self.numbered(typed)),
             Some(Kind::Thread) => (
                 start,
@@ -164,6 +168,19 @@ impl Words {
 
     fn marks(&self, typed: &str) -> Vec<Pair> {
         beginning(self.marks.iter().map(String::as_str), typed)
+    }
+
+    /// Statics whose path begins so, or whose name does. A path may go on, so that no space follows.
+    fn statics(&self, typed: &str) -> Vec<Pair> {
+        let begins = |name: &&String| {
+            let last = name.rsplit("::").next().unwrap_or_default();
+            name.starts_with(typed) || !typed.is_empty() && last.starts_with(typed)
+        };
+        let pair = |name: &String| Pair {
+            display: name.clone(),
+            replacement: name.clone(),
+        };
+        self.statics.iter().filter(begins).map(pair).collect()
     }
 
     fn types(&self, typed: &str) -> Vec<Pair> {
@@ -292,6 +309,7 @@ mod tests {
             paths: owned(&["Arc<demo::CacheEntity>", "demo::CacheEntity"]),
             rows: owned(&["Arc<CacheEntity>", "String"]),
             marks: owned(&["before", "after"]),
+            statics: owned(&["demo::CACHE", "demo::ENDED"]),
             threads: owned(&["ingest", "writer"]),
             screen: Screen::default(),
         }
@@ -342,6 +360,9 @@ mod tests {
             ),
             ("diff before a", "diff before after "),
             ("bt wr", "bt writer "),
+            ("show CAC", "show demo::CACHE"),
+            ("show demo::E", "show demo::ENDED"),
+            ("p #2", "p #2 "),
             ("threads #2", "threads #2 "),
             ("growth --since b", "growth --since before "),
             ("list #2", "list #2 "),

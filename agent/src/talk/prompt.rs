@@ -132,6 +132,7 @@ impl Prompt {
             let marks = view.ledger.marks.iter();
             words.marks = marks.map(|mark| mark.name.clone()).collect();
             words.rows = view.rows_stand_for();
+            words.statics = view.static_names();
             if let (columns @ 1.., lines @ 1..) = terminal.size() {
                 words.screen = Screen {
                     columns: columns.into(),

@@ -8,6 +8,8 @@ mod block;
 mod containers;
 mod describe;
 mod path;
+mod places;
+mod pointers;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -19,15 +21,16 @@ use crate::heap::{Address, Beside, Field, Layout, Layouts, Memory, Shape, TypeId
 
 pub(crate) use block::Whole;
 pub(crate) use path::{Lost, split, steps};
+pub use pointers::{Plans, TypedPointer};
 pub(crate) use value::{Limits, Value};
 
 /// Reads values.
 #[derive(Clone, Copy)]
-pub(crate) struct Walker<'a> {
+pub struct Walker<'a> {
     /// The bytes.
-    pub(crate) memory: &'a dyn Memory,
+    pub memory: &'a dyn Memory,
     /// How they are meant.
-    pub(crate) layouts: &'a dyn Layouts,
+    pub layouts: &'a dyn Layouts,
 }
 
 /// A value: where it is, and its type.

@@ -155,15 +155,14 @@ impl Tree<'_> {
     fn in_a_line(&self, text: &str, list: &List) -> String {
         let shown = list.length().min(self.limits.elements);
         let values = (0..shown).filter_map(|number| list.get(number));
-        let mut values: Vec<_> = values
+        let values: Vec<_> = values
             .map(|spot| self.walker.describe(spot).line())
             .collect();
-        if shown < list.length() {
-            values.push("…".to_owned());
-        }
-        match values.is_empty() {
-            true => text.to_owned(),
-            false => format!("[{}] {text}", values.join(", ")),
+        let values = values.join(", ");
+        match list.length() {
+            0 => text.to_owned(),
+            all if all == shown => format!("[{values}]"),
+            _ => format!("[{values}, …] {text}"),
         }
     }
 

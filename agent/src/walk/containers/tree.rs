@@ -96,12 +96,16 @@ impl<'w> Nodes<'w> {
         let length = length.filter(|length| *length <= CAPACITY && height <= HEIGHT);
         let length = length.ok_or_else(torn)?;
         for i in 0..=length {
+            // Damaged nodes may lead back to themselves.
+            if entries.len() >= MOST {
+                return Ok(());
+            }
             if height > 0 {
                 let edge = self.edges.and_then(|edges| self.place(node, edges, 8, i));
                 let below = edge.and_then(|edge| self.walker.memory.word(edge));
                 self.walk(Address(below.ok_or_else(torn)?), height - 1, entries)?;
             }
-            if i < length && entries.len() < MOST {
+            if i < length {
                 entries.push(self.entry(node, i).ok_or_else(torn)?);
             }
         }

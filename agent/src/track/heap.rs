@@ -173,14 +173,15 @@ impl<A: GlobalAlloc> Heap<A> {
             // SAFETY: the caller's promises.
             return unsafe { self.allocate_apart::<ZEROED>(layout) };
         }
-        if let Some(rate) = way.pick(layout.size()) {
+        let slot = thread::slot();
+        if let Some(rate) = way.pick(slot, layout.size()) {
             // SAFETY: the caller's promises.
             return unsafe { self.allocate_recorded::<ZEROED>(layout, rate) };
         }
         // SAFETY: the caller's promises.
         let block = unsafe { self.allocate_inner::<ZEROED>(layout) };
         if !block.is_null() {
-            count_unrecorded(1, layout.size() as i64);
+            thread::count_unrecorded(slot, 1, layout.size() as i64);
         }
         block
     }
@@ -261,7 +262,7 @@ impl<A: GlobalAlloc> Heap<A> {
             return unsafe { self.move_routed(block, layout, size) };
         }
         let old = TABLE.get(block as u64);
-        let rate = mode::way().pick(size);
+        let rate = mode::way().pick(thread::slot(), size);
         if rate.is_none() && !old.is_live() {
             // SAFETY: the caller's promises.
             return unsafe { self.move_unrecorded(block, layout, size) };
@@ -370,7 +371,7 @@ impl<A: GlobalAlloc> Heap<A> {
     /// As for [`GlobalAlloc::dealloc`].
     #[inline(never)]
     unsafe fn free_unrecorded(&self, block: *mut u8, layout: Layout) {
-        count_unrecorded(-1, -(layout.size() as i64));
+        thread::count_unrecorded(thread::slot(), -1, -(layout.size() as i64));
         // SAFETY: the block came from the inner allocator, asked for with the same layout.
         unsafe { self.inner.dealloc(block, self.asked_before(layout)) }
     }
@@ -470,7 +471,7 @@ fn enter(block: *mut u8, size: usize, align: usize, origin: Option<Origin>) {
 #[inline(always)]
 fn count_unrecorded(blocks: i64, bytes: i64) {
     if mode::way() != Way::ENDED {
-        thread::count_unrecorded(blocks, bytes);
+        thread::count_unrecorded(thread::slot(), blocks, bytes);
     }
 }
 

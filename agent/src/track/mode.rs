@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use super::section::Section;
-use super::thread;
+use super::thread::{self, Slot};
 use crate::heap::{Mode, Rate};
 use crate::os::process;
 
@@ -38,15 +38,15 @@ impl Way {
         }
     }
 
-    /// Whether to record a block of so many bytes, and as picked how.
+    /// Whether a thread with this slot is to record a block of so many bytes, and as picked how.
     #[inline(always)]
-    pub(super) fn pick(self, size: usize) -> Option<Rate> {
+    pub(super) fn pick(self, slot: Option<&Slot>, size: usize) -> Option<Rate> {
         match self {
             Way::FULL => Some(Rate::WHOLE),
             Way::OFF | Way::ENDED => None,
             Way(number) => {
                 let rate = Rate::numbered(number);
-                thread::picks(size, rate).then_some(rate)
+                thread::picks(slot, size, rate).then_some(rate)
             }
         }
     }

@@ -13,10 +13,11 @@ use crate::heap::Rate;
 /// Parts of the mean that distances are counted in: bytes of the largest mean.
 const PARTS_LOG2: u32 = 23;
 
-/// A block's length in parts of the mean. The largest sizes overflow; no allocator grants them.
+/// A block's length in parts of a sample's mean. The largest sizes overflow; no allocator grants them.
 #[inline(always)]
 pub(super) fn parts(size: usize, rate: Rate) -> u64 {
-    (size as u64) << (14 - u32::from(rate.number()).clamp(1, 14))
+    // Rates are numbered to 14. Not checked: each instruction counts.
+    (size as u64).wrapping_shl(14u32.wrapping_sub(rate.number().into()))
 }
 
 /// The distance to the next point, in parts of the mean: the logarithm of a number from 0 to 1, made of random bits.

@@ -22,7 +22,10 @@ use crate::os::process;
 thread_local! {
     /// None until the bounds were asked for.
     static STACK: Cell<Stack> = const { Cell::new(Stack::NONE) };
-    static SLOT: Cell<Held> = const { Cell::new(Held::NotYet) };
+    /// None until the first is claimed, and where there is none to have.
+    static SLOT: Cell<Option<&'static Slot>> = const { Cell::new(None) };
+    /// Set when the thread is ending, or there was no slot to have.
+    static WITHOUT_SLOT: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The bounds of this thread's stack, learned at its first allocation.
@@ -116,10 +119,10 @@ static HOMELESS: Unrecorded = Unrecorded {
     bytes: AtomicI64::new(0),
 };
 
-/// Counts blocks without a record: born, or dead where less than zero.
+/// Counts blocks without a record in this thread's [`slot`]: born, or dead where less than zero.
 #[inline(always)]
-pub(super) fn count_unrecorded(blocks: i64, bytes: i64) {
-    let Some(slot) = slot() else {
+pub(super) fn count_unrecorded(slot: Option<&Slot>, blocks: i64, bytes: i64) {
+    let Some(slot) = slot else {
         return count_homeless(blocks, bytes);
     };
     let add = |word: &AtomicI64, more: i64| {
@@ -149,11 +152,11 @@ pub(super) fn unrecorded() -> (i64, i64) {
     })
 }
 
-/// Whether this thread samples a block of so many bytes.
+/// Whether this thread, which has this [`slot`], samples a block of so many bytes.
 #[inline(always)]
-pub(super) fn picks(size: usize, rate: Rate) -> bool {
+pub(super) fn picks(slot: Option<&Slot>, size: usize, rate: Rate) -> bool {
     let parts = sample::parts(size, rate);
-    let Some(slot) = slot() else {
+    let Some(slot) = slot else {
         return picks_homeless(parts);
     };
     let left = slot.left.load(Ordering::Relaxed);
@@ -225,28 +228,21 @@ impl Slot {
     }
 }
 
-/// A thread's relation to its slot.
-#[derive(Clone, Copy)]
-enum Held {
-    NotYet,
-    Slot(&'static Slot),
-    /// The thread is ending, or there was none to have.
-    Never,
-}
-
 /// This thread's slot. Nothing once its destructors ran, and when the directory is full.
 #[inline(always)]
 pub(super) fn slot() -> Option<&'static Slot> {
     match SLOT.get() {
-        Held::Slot(slot) => Some(slot),
-        Held::NotYet => claim_slot(),
-        Held::Never => None,
+        None => claim_slot(),
+        slot => slot,
     }
 }
 
 #[cold]
 #[inline(never)]
 fn claim_slot() -> Option<&'static Slot> {
+    if WITHOUT_SLOT.get() {
+        return None;
+    }
     let _errno = Errno::save();
     let slot = give_back_key().and_then(|key| {
         let (index, slot) = DIRECTORY.claim()?;
@@ -257,7 +253,8 @@ fn claim_slot() -> Option<&'static Slot> {
         }
         (set == 0).then_some(slot)
     });
-    SLOT.set(slot.map_or(Held::Never, Held::Slot));
+    WITHOUT_SLOT.set(slot.is_none());
+    SLOT.set(slot);
     slot
 }
 
@@ -292,17 +289,15 @@ fn give_back_key() -> Option<libc::pthread_key_t> {
 }
 
 unsafe extern "C" fn give_back(value: *mut c_void) {
-    SLOT.set(Held::Never);
+    WITHOUT_SLOT.set(true);
+    SLOT.set(None);
     DIRECTORY.give_back((value as usize).wrapping_sub(1));
 }
 
 /// In a child that the program forked: the other threads are gone, and so are the blocks that they were moving, for
 /// their addresses were free, or theirs to free. Their slots are for others now, figures and all.
 unsafe extern "C" fn forget_other_threads() {
-    let own = match SLOT.get() {
-        Held::Slot(slot) => ptr::from_ref(slot),
-        Held::NotYet | Held::Never => ptr::null(),
-    };
+    let own = SLOT.get().map_or(ptr::null(), ptr::from_ref);
     let chunks = DIRECTORY.chunks.iter().filter_map(Directory::slots);
     for slot in chunks.flatten().filter(|slot| !ptr::eq(*slot, own)) {
         if slot.taken.load(Ordering::Relaxed) {

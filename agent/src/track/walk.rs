@@ -6,7 +6,7 @@
 
 use std::mem::offset_of;
 
-use super::memo::{End, MEMO, Path, Trail};
+use super::memo::{End, Glanced, MEMO, Path, Trail};
 use super::stack::{Registers, Stack, Words};
 use super::thread;
 use super::trace::{Seen, Trace};
@@ -30,6 +30,15 @@ pub(super) fn site(Registers { pc, sp, bp }: Registers) -> u32 {
 fn glance(pc: u64, sp: u64, bp: u64, words: u64) -> u32 {
     let stack = Stack::words_from(sp, words);
     match MEMO.glance(Registers { pc, sp, bp }, stack) {
+        Ok(site) => site,
+        Err(glanced) => follow(pc, sp, bp, words, glanced),
+    }
+}
+
+#[inline(never)]
+fn follow(pc: u64, sp: u64, bp: u64, words: u64, glanced: Glanced) -> u32 {
+    let stack = Stack::words_from(sp, words);
+    match MEMO.follow(glanced, Registers { pc, sp, bp }, stack) {
         Some(site) => site,
         None => look(pc, sp, bp),
     }

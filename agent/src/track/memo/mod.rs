@@ -60,23 +60,53 @@ impl Memo {
         }
     }
 
-    /// The site of a stack that was [added](Memo::add), if the first node that comes into question holds it: nearly always
-    /// so, and with little work. `stack` is the part from the stack pointer upwards.
+    /// The site of a stack that was [added](Memo::add), if the first node that comes into question holds it: mostly so, and
+    /// with little work. Otherwise what is to be [followed](Memo::follow). `stack` is the part from the stack pointer upwards.
     #[inline(always)]
-    pub(super) fn glance(&self, at: Registers, stack: Stack) -> Option<u32> {
-        self.glance_at(first_key(at, stack)?, at, stack)
+    pub(super) fn glance(&self, at: Registers, stack: Stack) -> Result<u32, Glanced> {
+        let key = first_key(at, stack).ok_or(Glanced::NOTHING)?;
+        self.glance_at(key, at, stack)
     }
 
     #[inline(always)]
-    fn glance_at(&self, key: Key, at: Registers, stack: Stack) -> Option<u32> {
+    fn glance_at(&self, key: Key, at: Registers, stack: Stack) -> Result<u32, Glanced> {
         let hash = key.hash();
         let entry = self.line(hash)[0].load(Ordering::Acquire);
         if (entry ^ hash) >> 32 != 0 {
-            return None;
+            return Err(Glanced::NOTHING);
         }
         let node = self.read(entry as u32);
-        (node.is_of(key) && node.is_on(stack) && node.bases_hold(stack, at))
-            .then(|| node.shape.site())
+        if !node.is_of(key) {
+            return Err(Glanced::NOTHING);
+        }
+        let groups = node.equal_groups(stack);
+        if groups < node.shape.groups() || !node.bases_hold(stack, at) {
+            return Err(Glanced::at(entry as u32, groups));
+        }
+        Ok(node.shape.site())
+    }
+
+    /// The site of a stack that was [added](Memo::add), from where a glance found it to be another. It does as
+    /// [`find`](Self::find) without telling where the tree ends, and so keeps what it needs in registers.
+    #[inline(always)]
+    pub(super) fn follow(&self, from: Glanced, at: Registers, stack: Stack) -> Option<u32> {
+        let mut groups = from.groups();
+        let mut node = match from.number() {
+            0 => self.node(first_key(at, stack)?)?,
+            number => self.read(number),
+        };
+        // Each turn goes outwards by one frame at least.
+        loop {
+            match node.difference(groups, stack) {
+                Difference::None => {
+                    let holds = node.bases_hold(stack, at);
+                    return holds.then(|| node.shape.site());
+                }
+                Difference::At(frame, value) => node = self.node(node.onwards(frame, value))?,
+                Difference::Outside => return None,
+            }
+            groups = 0;
+        }
     }
 
     /// The site of a stack that was [added](Memo::add), or where the tree ends.
@@ -96,13 +126,10 @@ impl Memo {
             let Some(node) = self.node(end.key) else {
                 return Err(end);
             };
-            match node.difference(stack) {
+            match node.difference(0, stack) {
                 Difference::None if node.bases_hold(stack, at) => return Ok(node.shape.site()),
                 Difference::At(frame, value) => {
-                    end.key = Key {
-                        branch: NODE | u64::from(node.number()) | (frame as u64) << 48,
-                        value,
-                    };
+                    end.key = node.onwards(frame, value);
                     end.depth = node.shape.depth() + frame;
                 }
                 Difference::None | Difference::Outside => break,
@@ -137,15 +164,22 @@ impl Memo {
         self.room.discard();
     }
 
+    #[inline(always)]
     fn node(&self, key: Key) -> Option<Node<'_>> {
         let hash = key.hash();
-        self.line(hash)
-            .iter()
-            .map(|entry| entry.load(Ordering::Acquire))
-            .take_while(|&entry| entry != 0)
-            .filter(|entry| (entry ^ hash) >> 32 == 0)
-            .map(|entry| self.read(entry as u32))
-            .find(|node| node.is_of(key))
+        // A plain loop: of the iterators' the compiler makes calls.
+        for entry in self.line(hash) {
+            let entry = entry.load(Ordering::Acquire);
+            if (entry ^ hash) >> 32 == 0 {
+                let node = self.read(entry as u32);
+                if node.is_of(key) {
+                    return Some(node);
+                }
+            } else if entry == 0 {
+                return None;
+            }
+        }
+        None
     }
 
     #[inline(always)]
@@ -226,6 +260,31 @@ fn first_key(at: Registers, stack: Stack) -> Option<Key> {
         branch: at.pc | stack.count() << 48,
         value: stack.word(base.wrapping_add(rule.offset() - 8))?,
     })
+}
+
+/// What a glance found: a node whose first groups are equal, and how many are; or nothing. One word, so that it goes in a
+/// register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Glanced(u64);
+
+impl Glanced {
+    const NOTHING: Glanced = Glanced(0);
+
+    #[inline(always)]
+    fn at(number: u32, groups: usize) -> Glanced {
+        Glanced(u64::from(number) | (groups as u64) << 32)
+    }
+
+    /// The node's number, or zero.
+    #[inline(always)]
+    fn number(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    fn groups(self) -> usize {
+        (self.0 >> 32) as usize
+    }
 }
 
 /// Where the tree ended for a stack.

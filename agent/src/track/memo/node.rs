@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use super::path::{Frame, REGISTER};
-use super::{Key, Memo};
+use super::{Key, Memo, NODE};
 use crate::track::stack::{Registers, Stack};
 
 /// Words of a node before its frames: the key's branch; site, number of frames, of bases, and depth.
@@ -104,7 +104,7 @@ impl Shape {
     }
 
     #[inline(always)]
-    fn groups(self) -> usize {
+    pub(super) fn groups(self) -> usize {
         (self.0 >> 36 & 0xff) as usize
     }
 
@@ -145,9 +145,13 @@ impl Node<'_> {
         }
     }
 
+    /// What leads from here to the node of a stack whose frame has another return address.
     #[inline(always)]
-    pub(super) fn number(self) -> u32 {
-        self.number
+    pub(super) fn onwards(self, frame: usize, value: u64) -> Key {
+        Key {
+            branch: NODE | u64::from(self.number) | (frame as u64) << 48,
+            value,
+        }
     }
 
     #[inline(always)]
@@ -156,38 +160,55 @@ impl Node<'_> {
         self.branch == key.branch && unsafe { (*self.groups).return_addresses[0] } == key.value
     }
 
-    /// Whether all return addresses are those of this stack.
+    /// How many groups of return addresses, from the first on, are those of this stack.
     #[inline(always)]
-    pub(super) fn is_on(self, stack: Stack) -> bool {
+    pub(super) fn equal_groups(self, stack: Stack) -> usize {
         if !self.fits(stack) {
-            return false;
+            return 0;
         }
+        self.equal_groups_from(0, stack)
+    }
+
+    /// The same where the groups before `number` are known to be, on a stack that the node fits on.
+    #[inline(always)]
+    fn equal_groups_from(self, mut number: usize, stack: Stack) -> usize {
         // A plain loop: of the iterators' the compiler makes calls.
-        let mut number = 0;
         while number < self.shape.groups() {
             let differs = self.differences(number, stack);
             if differs[0] | differs[1] | differs[2] | differs[3] != 0 {
-                return false;
+                break;
             }
             number += 1;
         }
-        true
+        number
     }
 
-    /// The first frame whose return address is another on this stack.
-    pub(super) fn difference(self, stack: Stack) -> Difference {
+    /// The first frame whose return address is another on this stack, on which so many `groups` are equal.
+    #[inline(always)]
+    pub(super) fn difference(self, groups: usize, stack: Stack) -> Difference {
         if !self.fits(stack) {
             return Difference::Outside;
         }
-        for number in 0..self.shape.groups() {
-            let differs = self.differences(number, stack);
-            if let Some(index) = differs.iter().position(|&bits| bits != 0) {
-                // SAFETY: one of the node's groups.
-                let kept = unsafe { (*self.groups.add(number)).return_addresses[index] };
-                return Difference::At(number * GROUP + index, kept ^ differs[index]);
-            }
+        match self.equal_groups_from(groups, stack) {
+            all if all >= self.shape.groups() => Difference::None,
+            number => self.parting(number, stack),
         }
-        Difference::None
+    }
+
+    /// The first of a group's frames that differs; one does. It compares again: what the loop kept for this would cost each
+    /// turn of it.
+    #[inline(always)]
+    fn parting(self, number: usize, stack: Stack) -> Difference {
+        let differs = self.differences(number, stack);
+        let index = match differs {
+            [0, 0, 0, _] => 3,
+            [0, 0, _, _] => 2,
+            [0, _, _, _] => 1,
+            _ => 0,
+        };
+        // SAFETY: one of the node's groups.
+        let kept = unsafe { (*self.groups.add(number)).return_addresses[index] };
+        Difference::At(number * GROUP + index, kept ^ differs[index])
     }
 
     /// One of its frames. A node whose memory was given back has none.

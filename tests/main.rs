@@ -7,6 +7,7 @@
 //!   disk.
 //! - [`jobs`]: a terminal whose size changes, a shell's background.
 //! - [`modes`]: tracking switched at the prompt.
+//! - [`holds`]: who holds what: a program of known heaps, and the demo's leaks by the commands made for them.
 //! - [`leave`]: every way out of a look.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`apart`]: debug information in a file apart.
@@ -21,6 +22,7 @@ mod c_allocator;
 mod commands;
 mod growth;
 mod handlers;
+mod holds;
 mod inputs;
 mod jobs;
 mod lasting;

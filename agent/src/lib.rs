@@ -37,7 +37,7 @@
 //! - `os`: the only door to the kernel. `track`: the allocator and its tables, on the program's hot path. Both hold all
 //!   the `unsafe` there is.
 //! - `pause`, `capture`: stop the threads, and take what is to be studied.
-//! - `resolve`, `query`, `trend`, `render`: the study, which knows no process, terminal or clock.
+//! - `resolve`, `walk`, `query`, `trend`, `render`: the study, which knows no process, terminal or clock.
 //! - `talk`: the conversation. `session`: all of it put together; `options`, `answer`: what a program says to it.
 //!
 //! # Limits
@@ -109,5 +109,5 @@ pub mod internals {
         forget, period, present, set_epoch, set_mode, set_stop_hook, site, slots_taken, stats,
         unknown,
     };
-    pub use crate::walk::{Plans, TypedPointer, Walker};
+    pub use crate::walk::{Edges, Plans, Scan, TypedPointer, Walker, scan};
 }

@@ -129,6 +129,8 @@ pub(crate) enum Object {
     Site(SiteId),
     /// The threads with these ids.
     Threads(Rc<[u32]>),
+    /// A place outside the blocks that holds some, by its name.
+    Root(Rc<str>),
 }
 
 impl Object {
@@ -139,6 +141,7 @@ impl Object {
             Object::Type(_) => "a type",
             Object::Site(_) => "a call stack",
             Object::Threads(_) => "a thread",
+            Object::Root(_) => "a root, not a block",
         }
     }
 }

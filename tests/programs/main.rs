@@ -13,6 +13,7 @@
 mod commands;
 mod forks;
 mod handlers;
+mod holds;
 mod hostile;
 mod marks;
 mod raw;
@@ -59,6 +60,7 @@ fn main() {
         ["tracked", how] => handlers::tracked(how),
         ["handler-owed"] => handlers::owed(),
         ["fork-registry"] => forks::registry(),
+        ["holds"] => holds::holds(),
         ["marks"] => marks::phases(),
         ["values"] => values::keep(),
         ["marks-off"] => marks::without_agent(),

@@ -156,6 +156,12 @@ impl Mapping {
         parts
     }
 
+    /// Whether words in it may point at blocks: the program can read it, and wrote it, or may still.
+    pub(super) fn may_hold(&self) -> bool {
+        let is_file = self.path.starts_with('/');
+        self.readable && !self.device && (self.writable || !is_file && !self.executable)
+    }
+
     /// Whether neither a file, nor the agent's, nor a stack is there.
     pub(super) fn is_anonymous(&self, own: &[(u64, u64)], stacks: &[u64]) -> bool {
         !self.path.starts_with('/') && !self.is_of(own) && !self.is_stack(stacks)

@@ -1,7 +1,8 @@
-//! The paused process -> raw heap: blocks, sites, modules, threads, where the memory is. Runs in the clone.
+//! The paused process -> raw heap: blocks, sites, modules, threads, roots, where the memory is. Runs in the clone.
 
 mod maps;
 mod memory;
+mod roots;
 mod threads;
 
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,7 @@ use crate::heap::{
     SiteId, Snapshot, Thread, Tracking,
 };
 use crate::os::memory::Resident;
+use crate::os::stop;
 use crate::pause::Pause;
 use crate::track;
 
@@ -64,6 +66,14 @@ pub(crate) fn heap(
         &frozen.registers,
         &own_mappings(),
     ));
+    let roots = roots::Places {
+        mappings: &mappings,
+        modules: &modules,
+        files,
+        threads: &frozen.threads,
+        registers: &frozen.registers,
+    }
+    .roots();
     let stacks: Vec<u64> = frozen.registers.iter().map(|(_, at)| at.sp).collect();
     let untold = frozen.malloc.err();
     gaps.extend(untold.map(|why| Gap::new("how much memory the allocator keeps free", why)));
@@ -85,6 +95,7 @@ pub(crate) fn heap(
         blocks,
         births: frozen.births,
         modules,
+        roots,
         threads: frozen.threads,
         memory,
         before: frozen.before,
@@ -146,6 +157,8 @@ pub(crate) fn memory_of_the_program() -> impl Memory {
 
 fn own_ranges() -> Vec<(u64, u64)> {
     let mut own = Vec::new();
+    let stopped = stop::range();
+    own.push((stopped.start, stopped.end));
     track::for_each_own_range(|range| own.push((range.start, range.end)));
     own
 }

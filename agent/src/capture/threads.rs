@@ -23,7 +23,7 @@ pub(super) fn look_at(
     for thread in threads {
         if let Some(registers) = registers.get(&thread.tid) {
             thread.doing = doing(registers, &place, &mut door);
-            thread.stack = track::frozen_stack(*registers, |address, sp| {
+            (thread.stack, thread.stack_at) = track::frozen_stack(*registers, |address, sp| {
                 door.word(address, &place.stack(sp)?)
             });
         }

@@ -64,6 +64,27 @@ pub struct Frame {
     pub library: bool,
 }
 
+/// A static, or a thread-local: in which module, and at which address of the file's own numbering; of a thread-local, how far
+/// from where its module's begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Datum {
+    /// The module, by its place in [`Snapshot::modules`](super::Snapshot).
+    pub module: u32,
+    /// The address.
+    pub address: u64,
+    /// Whether it is a thread-local.
+    pub thread_local: bool,
+}
+
+/// A name for an address in a static or a thread-local.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name, with its path: `demo_server::CACHE`.
+    pub name: Rc<str>,
+    /// How far into it the address is, in bytes.
+    pub offset: u64,
+}
+
 /// Who can name types and frames. The study asks; `resolve` answers from debug information, a test from an array.
 pub trait Names {
     /// The type of a block of this size and alignment (bytes) that was allocated at this site. Memoised by the answerer.
@@ -76,6 +97,11 @@ pub trait Names {
     /// How types lie in memory.
     fn layouts(&self) -> &dyn Layouts {
         &NoLayouts
+    }
+
+    /// The static or thread-local that covers an address, if the file says so.
+    fn variable(&mut self, _at: Datum) -> Option<Variable> {
+        None
     }
 
     /// What could not be read so far: modules without debug information, damaged files.

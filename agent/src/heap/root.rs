@@ -17,7 +17,7 @@ pub struct Root {
 pub enum Words {
     /// In memory, at these addresses; live blocks among them are not meant.
     At(Range<u64>),
-    /// Nowhere: registers.
+    /// Nowhere: registers, in the order of [`REGISTERS`](super::REGISTERS).
     Values(Vec<u64>),
 }
 
@@ -33,6 +33,8 @@ pub enum RootKind {
     ThreadLocal {
         /// The thread.
         tid: u32,
+        /// The module whose thread-locals begin where the words do, by its place in [`Snapshot::modules`](super::Snapshot).
+        module: Option<u32>,
     },
     /// What a thread's running functions keep on its stack.
     Stack {
@@ -44,7 +46,7 @@ pub enum RootKind {
         /// The thread.
         tid: u32,
     },
-    /// Memory that is not followed: C's, the program's own mappings, blocks that were freed.
+    /// Memory that is not followed: C's, its library's own data included, the program's own mappings, blocks that were freed.
     Untracked,
     /// What functions that have returned left on a thread's stack.
     Leftover {
@@ -57,8 +59,9 @@ impl RootKind {
     /// How much it says that such a root holds a block.
     pub fn held(self) -> Held {
         match self {
-            RootKind::Static { .. } | RootKind::ThreadLocal { .. } => Held::Lasting,
-            RootKind::Stack { .. } | RootKind::Register { .. } => Held::Passing,
+            RootKind::Static { .. } => Held::Static,
+            RootKind::ThreadLocal { .. } => Held::ThreadLocal,
+            RootKind::Stack { .. } | RootKind::Register { .. } => Held::Stack,
             RootKind::Untracked => Held::Untracked,
             RootKind::Leftover { .. } => Held::Leftover,
         }
@@ -68,10 +71,12 @@ impl RootKind {
 /// By what a block is held in the end: by the first of these that leads to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Held {
-    /// A static or a thread-local.
-    Lasting,
+    /// A static.
+    Static,
+    /// A thread-local.
+    ThreadLocal,
     /// A stack in use, or a register.
-    Passing,
+    Stack,
     /// `Weak` pointers: its memory is kept, its value is gone.
     Weakly,
     /// Memory that is not followed.
@@ -85,9 +90,10 @@ pub enum Held {
 
 impl Held {
     /// All, the strongest first.
-    pub const ALL: [Held; 6] = [
-        Held::Lasting,
-        Held::Passing,
+    pub const ALL: [Held; 7] = [
+        Held::Static,
+        Held::ThreadLocal,
+        Held::Stack,
         Held::Weakly,
         Held::Untracked,
         Held::Leftover,
@@ -96,15 +102,16 @@ impl Held {
 
     /// Whether the program itself can still reach it.
     pub fn is_reached(self) -> bool {
-        self <= Held::Passing
+        self <= Held::Stack
     }
 }
 
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Held::Lasting => "static",
-            Held::Passing => "stack",
+            Held::Static => "static",
+            Held::ThreadLocal => "thread-local",
+            Held::Stack => "stack",
             Held::Weakly => "weak",
             Held::Untracked => "untracked",
             Held::Leftover => "leftover",

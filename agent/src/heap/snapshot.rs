@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Address, Birth, Block, Gap, Mode, Module, Site, SiteId, Thread};
+use super::{Address, Birth, Block, Gap, Mode, Module, Root, Site, SiteId, Thread};
 
 /// The heap of a process at one moment.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub births: Vec<u64>,
     /// The object files of the program.
     pub modules: Vec<Module>,
+    /// Where words outside the blocks may hold some, what says most first.
+    pub roots: Vec<Root>,
     /// The threads that were stopped, and those that could not be.
     pub threads: Vec<Thread>,
     /// Where the resident memory is.

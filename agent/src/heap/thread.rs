@@ -15,6 +15,8 @@ pub struct Thread {
     pub doing: Doing,
     /// Its call stack, as those of sites are, without a number. Empty where it did not stop.
     pub stack: Site,
+    /// The stack pointer in each frame of it.
+    pub stack_at: Vec<u64>,
 }
 
 /// What the agent calls the thread that speaks to the program's code.
@@ -39,7 +41,7 @@ pub enum Doing {
     Calling(Option<u32>),
 }
 
-/// The registers of a stopped thread that tell where its callers are.
+/// The registers of a stopped thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {
     /// The next instruction.
@@ -50,4 +52,16 @@ pub struct Registers {
     pub bp: u64,
     /// Where a system call takes its number from and leaves its result.
     pub ax: u64,
+    /// All general ones, in the order of [`REGISTERS`].
+    pub general: [u64; REGISTERS.len()],
+    /// Where the thread's control block is: its thread-locals end there.
+    pub base: u64,
+    /// Where its vector registers lie in memory while it stands, 16 of 16 bytes each; 0 for nowhere.
+    pub vectors: u64,
 }
+
+/// The names of the general registers, in the kernel's order.
+pub const REGISTERS: [&str; 16] = [
+    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax",
+    "rcx", "rsp",
+];

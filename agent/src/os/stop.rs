@@ -10,6 +10,7 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,9 +18,9 @@ use std::{io, ptr};
 
 use super::map::Errno;
 use super::{futex, process};
-use crate::heap::Registers;
+use crate::heap::{REGISTERS, Registers};
 
-/// Threads that can be stopped at once. A slot is 48 bytes of untouched zeroes until it is used.
+/// Threads that can be stopped at once. A slot is 168 bytes of untouched zeroes until it is used.
 pub(crate) const MOST_THREADS: usize = 1 << 15;
 
 /// Asks a thread to stop, noting it in `slot` under `generation` (which must be larger than in all stops before).
@@ -70,14 +71,24 @@ pub(crate) fn stopped(slot: usize, generation: u32) -> bool {
 /// The registers of the thread of that slot, where it stopped.
 pub(crate) fn registers(slot: usize) -> Registers {
     let read = |register: &AtomicU64| register.load(Ordering::Relaxed);
-    SLOTS
-        .get(slot)
-        .map_or(Registers::default(), |entry| Registers {
+    SLOTS.get(slot).map_or(Registers::default(), |entry| {
+        let general = entry.general.each_ref().map(read);
+        Registers {
             ip: read(&entry.ip),
-            sp: read(&entry.sp),
-            bp: read(&entry.bp),
-            ax: read(&entry.ax),
-        })
+            sp: general[libc::REG_RSP as usize],
+            bp: general[libc::REG_RBP as usize],
+            ax: general[libc::REG_RAX as usize],
+            general,
+            base: read(&entry.base),
+            vectors: read(&entry.vectors),
+        }
+    })
+}
+
+/// The addresses of the slots: what they hold, the program does not.
+pub(crate) fn range() -> Range<u64> {
+    let start = SLOTS.as_ptr() as u64;
+    start..start + size_of_val(&SLOTS) as u64
 }
 
 /// The signals that the thread of that slot blocked where it stopped, a bit each. Asked of `/proc` now, it would be all,
@@ -150,10 +161,12 @@ pub(crate) fn stop_deferred() {
 fn stand_here(asked: u64) {
     let before = process::mask(libc::SIG_SETMASK, &process::all_but(&[]));
     let here = 0u64;
-    let registers = Registers {
-        sp: &raw const here as u64,
+    let mut registers = Registers {
+        base: base(),
         ..Registers::default()
     };
+    // What this function's callers keep in registers is on the stack above.
+    registers.general[libc::REG_RSP as usize] = &raw const here as u64;
     stand(asked, registers, first_word(&before));
     process::mask(libc::SIG_SETMASK, &before);
 }
@@ -173,9 +186,9 @@ pub(crate) fn signal() -> i32 {
 struct Slot {
     generation: AtomicU32,
     ip: AtomicU64,
-    sp: AtomicU64,
-    bp: AtomicU64,
-    ax: AtomicU64,
+    general: [AtomicU64; REGISTERS.len()],
+    base: AtomicU64,
+    vectors: AtomicU64,
     mask: AtomicU64,
 }
 
@@ -183,9 +196,9 @@ static SLOTS: [Slot; MOST_THREADS] = [const {
     Slot {
         generation: AtomicU32::new(0),
         ip: AtomicU64::new(0),
-        sp: AtomicU64::new(0),
-        bp: AtomicU64::new(0),
-        ax: AtomicU64::new(0),
+        general: [const { AtomicU64::new(0) }; REGISTERS.len()],
+        base: AtomicU64::new(0),
+        vectors: AtomicU64::new(0),
         mask: AtomicU64::new(0),
     }
 }; MOST_THREADS];
@@ -208,12 +221,18 @@ extern "C" fn handler(_: i32, info: *mut libc::siginfo_t, context: *mut c_void) 
             return; // Not from the agent.
         }
         let context = context.cast::<libc::ucontext_t>();
-        let register = |number: i32| (*context).uc_mcontext.gregs[number as usize].cast_unsigned();
+        let machine = &(*context).uc_mcontext;
+        let register = |number: usize| machine.gregs[number].cast_unsigned();
+        let vectors = match machine.fpregs.is_null() {
+            true => 0,
+            false => &raw const (*machine.fpregs)._xmm as u64,
+        };
         let registers = Registers {
-            ip: register(libc::REG_RIP),
-            sp: register(libc::REG_RSP),
-            bp: register(libc::REG_RBP),
-            ax: register(libc::REG_RAX),
+            ip: register(libc::REG_RIP as usize),
+            general: std::array::from_fn(register),
+            base: base(),
+            vectors,
+            ..Registers::default()
         };
         let mask = first_word(&(*context).uc_sigmask);
         ((*info).si_value().sival_ptr as u64, registers, mask)
@@ -234,9 +253,11 @@ fn stand(asked: u64, registers: Registers, mask: u64) {
     }
     let entry = &SLOTS[slot];
     entry.ip.store(registers.ip, Ordering::Relaxed);
-    entry.sp.store(registers.sp, Ordering::Relaxed);
-    entry.bp.store(registers.bp, Ordering::Relaxed);
-    entry.ax.store(registers.ax, Ordering::Relaxed);
+    for (place, register) in entry.general.iter().zip(registers.general) {
+        place.store(register, Ordering::Relaxed);
+    }
+    entry.base.store(registers.base, Ordering::Relaxed);
+    entry.vectors.store(registers.vectors, Ordering::Relaxed);
     entry.mask.store(mask, Ordering::Relaxed);
     entry.generation.store(generation, Ordering::Release);
     STOPS.fetch_add(1, Ordering::SeqCst);
@@ -248,6 +269,16 @@ fn stand(asked: u64, registers: Registers, mask: u64) {
         }
         futex::wait(&GO, go, None);
     }
+}
+
+/// Where the calling thread's control block is, which begins with its own address.
+pub(crate) fn base() -> u64 {
+    let base;
+    // SAFETY: reads the first word of the block that glibc gives every thread, at offset 0 of `fs`, and touches nothing else.
+    unsafe {
+        std::arch::asm!("mov {}, fs:0", out(reg) base, options(nostack, preserves_flags, readonly));
+    }
+    base
 }
 
 fn value(slot: usize, generation: u32) -> u64 {

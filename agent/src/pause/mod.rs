@@ -214,6 +214,7 @@ impl Found {
             stopped,
             doing: Doing::Unknown,
             stack: Site::default(),
+            stack_at: Vec::new(),
         }
     }
 

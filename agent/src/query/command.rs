@@ -234,15 +234,12 @@ pub(crate) enum Need {
     /// Some of what lives was recorded.
     Records,
     /// All of it was.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "of commands that follow every reference")
-    )]
     Every,
 }
 
 impl Need {
-    fn check(self, command: &'static str, view: &View<'_>) -> Result<(), Error> {
+    /// Whether it is there.
+    pub(super) fn check(self, command: &'static str, view: &View<'_>) -> Result<(), Error> {
         let (snapshot, tracking) = (view.snapshot, &view.snapshot.tracking);
         if !tracking.present {
             return Err(Error::NotTracked { command });

@@ -7,8 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::View;
 use crate::heap::described::{CACHE_AT, Described, ENTITIES_AT};
 use crate::heap::{
-    Address, Birth, Block, Confidence, Doing, Frame, Gap, Host, Layouts, Marks, MemorySplit, Names,
-    Pieces, Rate, Request, Site, SiteId, Snapshot, Thread, Tracking, TypeName, Untold,
+    Address, Birth, Block, Confidence, Datum, Doing, Frame, Gap, Host, Layouts, Marks, MemorySplit,
+    Module, Names, Pieces, Rate, Request, Root, RootKind, Site, SiteId, Snapshot, Thread, Tracking,
+    TypeName, Untold, Variable, Words,
 };
 use crate::trend::{Counts, Ledger};
 
@@ -32,6 +33,7 @@ pub(crate) fn snapshot() -> Snapshot {
         sites: (1..=4).map(site).collect(),
         births: vec![0, 58_000_000_000, 95_000_000_000],
         modules: Vec::new(),
+        roots: Vec::new(),
         threads: vec![
             thread(4711, "demo-server", Ok(())),
             thread(4712, "worker", Ok(())),
@@ -112,6 +114,7 @@ fn thread(tid: u32, name: &str, stopped: Result<(), String>) -> Thread {
             frames,
             ..Site::default()
         },
+        stack_at: Vec::new(),
     }
 }
 
@@ -191,6 +194,14 @@ impl Names for Book {
         self.layouts.get_or_init(Described::cache)
     }
 
+    fn variable(&mut self, at: Datum) -> Option<Variable> {
+        let offset = at.address.checked_sub(STATIC - 0x8000)?;
+        (offset < 0x20).then(|| Variable {
+            name: "demo_server::CACHE".into(),
+            offset,
+        })
+    }
+
     fn gaps(&self) -> Vec<Gap> {
         self.gaps.clone()
     }
@@ -228,6 +239,76 @@ pub(crate) fn ledger(past: Option<&Counts>) -> Ledger {
     }
     ledger
 }
+
+/// The small heap with roots, and its bytes. A static's word leads to the large `Vec<u64>`, which holds four entities, the
+/// first of which holds a `String`; a thread's stack holds another, and memory that is not tracked the third. The fifth
+/// entity and a block without a type hold each other; the small `Vec<u64>` and the other such block nobody holds.
+pub(crate) fn held() -> (Snapshot, Pieces) {
+    let words = [
+        (STATIC + 0x18, VEC),
+        (VEC, 0x1000),
+        (VEC + 8, 0x1200),
+        (VEC + 16, 0x1400),
+        (VEC + 24, 0x1600),
+        (0x1000, 2),
+        (0x1008, 1),
+        (0x1010, 7),
+        (0x1018, 3),
+        (0x1000 + 40, 0x1a00),
+        (STACK + 8, 0x1c04),
+        (UNTRACKED, 0x1e00),
+        (0x1800 + 16, UNKNOWN),
+        (UNKNOWN + 24, 0x1800),
+    ];
+    let mut pieces = [
+        (0x1000u64, 0x1800),
+        (STATIC, 0x100),
+        (STACK, 0x100),
+        (UNTRACKED, 0x100),
+    ]
+    .map(|(start, length)| (start, vec![0u8; length]));
+    for (at, word) in words {
+        for (start, bytes) in &mut pieces {
+            if let Some(place) = at.checked_sub(*start).map(|place| place as usize)
+                && let Some(room) = bytes.get_mut(place..place + 8)
+            {
+                room.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+    }
+    let root = |kind, start| Root {
+        kind,
+        words: Words::At(start..start + 0x100),
+    };
+    let module = Module {
+        path: "/srv/demo-server".into(),
+        name: "/srv/demo-server".to_owned(),
+        start: 0x50_0000,
+        end: 0x60_0000,
+        bias: 0x8000,
+    };
+    let mut snapshot = Snapshot {
+        modules: vec![module],
+        roots: vec![
+            root(RootKind::Static { module: 0 }, STATIC),
+            root(RootKind::Stack { tid: 4712 }, STACK),
+            root(RootKind::Untracked, UNTRACKED),
+        ],
+        ..snapshot()
+    };
+    snapshot.threads[1].stack_at = vec![STACK - 8, STACK, STACK + 0x80];
+    let mut pieces = Vec::from(pieces);
+    // The cache and its entities; what the first block is made up of stands above.
+    pieces.extend_from_slice(&MEMORY.0[1..]);
+    (snapshot, Pieces(pieces))
+}
+
+const STATIC: u64 = 0x9000;
+const STACK: u64 = 0xa000;
+const UNTRACKED: u64 = 0xb000;
+/// The addresses of the large `Vec<u64>`, and of the first block without a type.
+const VEC: u64 = 0x2200;
+const UNKNOWN: u64 = 0x2400;
 
 /// Remembers what was asked of the program, and what it was given to keep.
 #[derive(Debug, Default)]

@@ -17,7 +17,8 @@ pub(crate) static COMMAND: Command = Command {
     name: "list",
     aliases: &["l"],
     summary: "the blocks of a type, one by one",
-    help: "One row a block, the largest first, or the oldest with --by age. PATTERN is the name of a type, which stands for \
+    help: "One row a block, the largest first, the oldest with --by age, or with --by retained the ones that most bytes \
+           would be freed with. PATTERN is the name of a type, which stands for \
            it whoever owns it (`CacheEntity` finds `Arc<CacheEntity>` and `Vec<CacheEntity>`), `=Arc<CacheEntity>` for \
            that type alone, a glob (`*Entity*`), `unknown`, an address, or the number of a row of the last table; several \
            of them mean what any of them means. Rows are numbered: `where #3` shows how the third one came to be.",
@@ -34,7 +35,7 @@ pub(crate) static COMMAND: Command = Command {
     flags: &[
         Flag {
             name: "--by",
-            values: &["size", "age"],
+            values: &["size", "age", "retained"],
             help: "what to order by; size unless given",
         },
         WHERE,
@@ -48,6 +49,10 @@ pub(crate) static COMMAND: Command = Command {
         Example {
             line: "list * 5 --by age",
             says: "the five oldest blocks of all",
+        },
+        Example {
+            line: "list CacheEntity --by retained",
+            says: "those that hold most",
         },
         Example {
             line: "list =Vec<u64> String",
@@ -69,8 +74,16 @@ struct Ask {
     subject: Subject,
     filter: Option<Filter>,
     rows: usize,
-    by_age: bool,
+    by: By,
     full: bool,
+}
+
+/// What blocks are ordered by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Size,
+    Age,
+    Retained,
 }
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
@@ -78,12 +91,29 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let types = view.types();
     let mut blocks = ask.subject.blocks(view, &types, ask.filter.as_ref());
     let tally = Tally::of(blocks.iter().copied());
-    keep_first(&mut blocks, &ask);
+    let holders = match ask.by {
+        By::Retained => {
+            Need::Every.check("list --by retained", view)?;
+            Some(view.holders())
+        }
+        By::Size | By::Age => None,
+    };
+    let snapshot = view.snapshot;
+    let retained = |block: &Block| {
+        let number = snapshot
+            .blocks
+            .partition_point(|other| other.address < block.address) as u32;
+        holders
+            .as_ref()
+            .map(|holders| holders.graph.retained(number))
+    };
+    keep_first(&mut blocks, &ask, &retained);
     let named: Vec<_> = blocks.iter().map(|block| types.name_of(block)).collect();
-    let row = |(block, name): (&&Block, &TypeName)| row(view, block, name, ask.full);
+    let row =
+        |(block, name): (&&Block, &TypeName)| row(view, block, name, retained(block), ask.full);
     Ok(Report {
         command: COMMAND.name,
-        columns: COLUMNS.to_vec(),
+        columns: columns(ask.by),
         rows: blocks.iter().zip(&named).map(row).collect(),
         objects: blocks.iter().map(|b| Object::Block(b.address)).collect(),
         total: total(&tally),
@@ -93,16 +123,19 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     })
 }
 
-static COLUMNS: [Column; 8] = [
-    Column::new("address", "address"),
-    Column::new("size", "size"),
-    Column::new("age_s", "age"),
-    Column::flexible("type", "type"),
-    Column::new("confidence", "~"),
-    Column::flexible("site", "allocated in").spare(),
-    Column::new("site_id", ""),
-    Column::new("moving", ""),
-];
+fn columns(by: By) -> Vec<Column> {
+    vec![
+        Column::new("address", "address"),
+        Column::new("size", "size"),
+        Column::new("retained", if by == By::Retained { "retains" } else { "" }),
+        Column::new("age_s", "age"),
+        Column::flexible("type", "type"),
+        Column::new("confidence", "~"),
+        Column::flexible("site", "allocated in").spare(),
+        Column::new("site_id", ""),
+        Column::new("moving", ""),
+    ]
+}
 
 impl Ask {
     fn read(view: &mut View<'_>, typed: &Typed) -> Result<Self, Error> {
@@ -111,26 +144,33 @@ impl Ask {
             filter: typed.filter()?,
             subject: Subject::read(view, words)?,
             rows: rows::rows(view, rows, typed),
-            by_age: typed.value("--by") == Some("age"),
+            by: match typed.value("--by") {
+                Some("age") => By::Age,
+                Some("retained") => By::Retained,
+                _ => By::Size,
+            },
             full: typed.full(),
         })
     }
 }
 
 /// Keeps the rows to show, in order, without sorting the others.
-fn keep_first(blocks: &mut Vec<&Block>, ask: &Ask) {
+fn keep_first(blocks: &mut Vec<&Block>, ask: &Ask, retained: &dyn Fn(&Block) -> Option<u64>) {
     let oldest = |block: &&Block| (block.birth, block.address);
     let largest = |block: &&Block| (Reverse(block.size), block.address);
+    let holding = |block: &&Block| (Reverse(retained(block)), block.address);
     if ask.rows < blocks.len() {
-        match ask.by_age {
-            true => _ = blocks.select_nth_unstable_by_key(ask.rows, oldest),
-            false => _ = blocks.select_nth_unstable_by_key(ask.rows, largest),
+        match ask.by {
+            By::Age => _ = blocks.select_nth_unstable_by_key(ask.rows, oldest),
+            By::Size => _ = blocks.select_nth_unstable_by_key(ask.rows, largest),
+            By::Retained => _ = blocks.select_nth_unstable_by_key(ask.rows, holding),
         }
         blocks.truncate(ask.rows);
     }
-    match ask.by_age {
-        true => blocks.sort_unstable_by_key(oldest),
-        false => blocks.sort_unstable_by_key(largest),
+    match ask.by {
+        By::Age => blocks.sort_unstable_by_key(oldest),
+        By::Size => blocks.sort_unstable_by_key(largest),
+        By::Retained => blocks.sort_by_cached_key(holding),
     }
 }
 
@@ -144,11 +184,18 @@ fn total(tally: &Tally) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn row(view: &mut View<'_>, block: &Block, name: &TypeName, full: bool) -> Row {
+fn row(
+    view: &mut View<'_>,
+    block: &Block,
+    name: &TypeName,
+    retained: Option<u64>,
+    full: bool,
+) -> Row {
     let stack = frames(view, block.site);
     Row::new([
         Value::Address(block.address),
         Value::Bytes(block.size),
+        retained.map_or(Value::None, Value::Bytes),
         age(view.snapshot, block),
         type_value(name, full),
         Value::Confidence(name.confidence),

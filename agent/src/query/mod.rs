@@ -10,6 +10,7 @@ mod command;
 mod error;
 mod filter;
 mod first;
+mod holders;
 mod near;
 mod pattern;
 mod program;
@@ -23,22 +24,29 @@ mod view;
 
 mod abort;
 mod count;
+mod cycles;
 mod diff;
 mod growth;
 mod help;
 mod info;
+mod leaks;
 mod list;
 mod mark;
 mod panic;
+mod path;
 mod quit;
+mod referrers;
+mod refs;
 mod resume;
 mod set;
 mod show;
 mod sites;
+mod suspects;
 mod threads;
 mod top;
 mod track;
 mod r#where;
+mod why;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -70,6 +78,13 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &sites::COMMAND,
     &r#where::COMMAND,
     &show::COMMAND,
+    &refs::COMMAND,
+    &referrers::COMMAND,
+    &path::COMMAND,
+    &why::COMMAND,
+    &suspects::COMMAND,
+    &leaks::COMMAND,
+    &cycles::COMMAND,
     &threads::COMMAND,
     &set::COMMAND,
     &track::COMMAND,

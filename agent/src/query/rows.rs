@@ -1,7 +1,7 @@
 //! How many rows a table gets: as many as were asked for, else as was set, else as the screen has room for.
 
 use super::{Argument, Flag, Kind, Typed, View};
-use crate::report::count;
+use crate::report::{Row, count};
 
 /// What a command with a table takes last.
 pub(crate) const N: Argument = Argument {
@@ -40,6 +40,20 @@ pub(crate) fn lines_for_rows(
         Some(_) => None,
         None => lines(view),
     }
+}
+
+/// Keeps as many rows as these lines have room for, with what stands below each; one at least.
+pub(crate) fn fit(rows: &mut Vec<Row>, lines: Option<usize>) {
+    let Some(lines) = lines else {
+        return;
+    };
+    let mut taken = 0;
+    let fits = |row: &&Row| {
+        taken += 1 + row.below.len();
+        taken <= lines
+    };
+    let kept = rows.iter().take_while(fits).count();
+    rows.truncate(kept.max(1));
 }
 
 /// That rows are left out, and what shows them.

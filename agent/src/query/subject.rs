@@ -234,7 +234,7 @@ fn part_of_row(view: &View<'_>, word: &str) -> Result<Option<Part>, Error> {
         Some(Object::Type(full)) => Some(Part::Types(Pattern::Full(full))),
         Some(Object::Site(site)) => Some(Part::Site(site)),
         Some(Object::Block(address)) => Some(Part::Block(address)),
-        Some(other @ Object::Threads(_)) => {
+        Some(other @ (Object::Threads(_) | Object::Root(_))) => {
             return Err(Error::WrongRow {
                 word: word.to_owned(),
                 is: other.kind(),

@@ -1,5 +1,6 @@
 //! What holds for every command, and what they find in the fixture. How it reads is `talk`'s to test.
 
+mod held;
 mod marks;
 
 use std::collections::HashSet;

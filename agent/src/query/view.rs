@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::holders::Holders;
 use super::near::nearest;
 use super::pattern::{bare, whole_or_payload};
 use super::types::{Kind, Past, Types};
@@ -49,6 +50,8 @@ pub(crate) struct View<'a> {
     counts: Option<Rc<Counts>>,
     types: Option<Rc<Types>>,
     past_types: Option<Rc<Past>>,
+    /// Who holds whom, once it was asked for.
+    pub(super) holders: Option<Rc<Holders>>,
 }
 
 impl<'a> View<'a> {
@@ -79,6 +82,7 @@ impl<'a> View<'a> {
             counts: None,
             types: None,
             past_types: None,
+            holders: None,
         }
     }
 
@@ -264,6 +268,7 @@ impl<'a> View<'a> {
             Object::Type(full) => bare(full),
             Object::Site(site) => format!("call stack {}", site.0),
             Object::Block(address) => format!("block {address}"),
+            Object::Root(name) => name.to_string(),
             Object::Threads(tids) => match tids[..] {
                 [tid] => format!("thread {tid}"),
                 _ => count(tids.len() as u64, "thread"),

@@ -221,6 +221,12 @@ impl<'a> Image<'a> {
         debug.target(table, of.attr_value(gimli::DW_AT_containing_type)?)
     }
 
+    /// The static or thread-local that covers an address, and how far into it that is.
+    pub(super) fn variable_at(&self, address: u64, thread_local: bool) -> Option<(String, u64)> {
+        let (symbol, offset) = self.with_symbols()?.variable_at(address, thread_local)?;
+        Some((symbols::variable(symbol), offset))
+    }
+
     fn by_symbol(&self, address: u64) -> Option<Rc<Function>> {
         let symbol = self.with_symbols()?.function_at(address)?;
         Some(Rc::new(symbols::function(symbol)))

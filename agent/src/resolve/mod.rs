@@ -53,7 +53,8 @@ use shorten::Shortener;
 use variables::Held;
 
 use crate::heap::{
-    Address, Confidence, Files, Frame, Gap, Layouts, Module, Names, Site, SiteId, TypeName,
+    Address, Confidence, Datum, Files, Frame, Gap, Layouts, Module, Names, Site, SiteId, TypeName,
+    Variable,
 };
 
 /// Names types and frames from the debug information of a program's object files.
@@ -301,6 +302,17 @@ impl Names for Resolver<'_> {
 
     fn layouts(&self) -> &dyn Layouts {
         self
+    }
+
+    fn variable(&mut self, at: Datum) -> Option<Variable> {
+        let module = self.modules.get(at.module as usize)?;
+        let open = || Image::open(module, self.files);
+        let image = self.images.get(at.module as usize)?.get_or_init(open);
+        let (name, offset) = image.variable_at(at.address, at.thread_local)?;
+        Some(Variable {
+            name: name.into(),
+            offset,
+        })
     }
 
     fn gaps(&self) -> Vec<Gap> {

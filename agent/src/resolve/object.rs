@@ -14,9 +14,11 @@ use super::inflate::inflate;
 pub(super) struct Object {
     file: object::File<'static>,
     functions: OnceCell<Vec<Symbol>>,
+    /// Statics, and thread-locals by how far from the first they are.
+    variables: [OnceCell<Vec<Symbol>>; 2],
 }
 
-/// A function in the symbol table. Its name is looked up when it is needed.
+/// A function or a variable in the symbol table. Its name is looked up when it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Symbol {
     address: u64,
@@ -33,6 +35,7 @@ impl Object {
         Ok(Object {
             file,
             functions: OnceCell::new(),
+            variables: Default::default(),
         })
     }
 
@@ -70,6 +73,25 @@ impl Object {
         self.name(symbol)
     }
 
+    /// The name of the static that covers an address, or of the thread-local, and how far into it that is.
+    pub(super) fn variable_at(
+        &self,
+        address: u64,
+        thread_local: bool,
+    ) -> Option<(&'static str, u64)> {
+        let kind = match thread_local {
+            true => SymbolKind::Tls,
+            false => SymbolKind::Data,
+        };
+        let all = self.variables[usize::from(thread_local)]
+            .get_or_init(|| self.table(|symbol| Symbol::of_variable(symbol, kind)));
+        let after = all.partition_point(|symbol| symbol.address <= address);
+        let last = all[..after]
+            .last()
+            .filter(|last| address - last.address < last.size)?;
+        Some((self.name(last)?, address - last.address))
+    }
+
     /// Whether functions of several names begin where the one begins that covers an address.
     pub(super) fn is_shared(&self, address: u64) -> bool {
         let mut names = self
@@ -91,19 +113,16 @@ impl Object {
             .unwrap_or_default()
     }
 
-    /// The table that the dynamic linker needs is all that a stripped file has.
     fn functions(&self) -> Vec<Symbol> {
+        self.table(Symbol::of_function)
+    }
+
+    /// Those of the symbols that are wanted, by address. The table that the dynamic linker needs is all that a stripped file
+    /// has.
+    fn table(&self, wanted: impl Fn(object::Symbol<'static, '_>) -> Option<Symbol>) -> Vec<Symbol> {
         let mut all: Vec<Symbol> = match self.is_stripped() {
-            true => self
-                .file
-                .dynamic_symbols()
-                .filter_map(Symbol::of_function)
-                .collect(),
-            false => self
-                .file
-                .symbols()
-                .filter_map(Symbol::of_function)
-                .collect(),
+            true => self.file.dynamic_symbols().filter_map(wanted).collect(),
+            false => self.file.symbols().filter_map(wanted).collect(),
         };
         // Stable: of several names at one place the first in the file is shown.
         all.sort_by_key(|symbol| symbol.address);
@@ -180,6 +199,15 @@ impl Symbol {
     fn of_function(symbol: object::Symbol<'static, '_>) -> Option<Self> {
         let is_code = symbol.kind() == SymbolKind::Text && symbol.is_definition();
         is_code.then(|| Symbol {
+            address: symbol.address(),
+            size: symbol.size(),
+            number: symbol.index(),
+        })
+    }
+
+    fn of_variable(symbol: object::Symbol<'static, '_>, kind: SymbolKind) -> Option<Self> {
+        let is_one = symbol.kind() == kind && !symbol.is_undefined() && symbol.size() > 0;
+        is_one.then(|| Symbol {
             address: symbol.address(),
             size: symbol.size(),
             number: symbol.index(),

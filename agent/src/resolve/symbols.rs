@@ -28,6 +28,18 @@ pub(super) fn function(symbol: &str) -> Function {
     }
 }
 
+/// The static or thread-local that a symbol names, as a reader knows it: what `thread_local!` wraps around one is left out.
+pub(super) fn variable(symbol: &str) -> String {
+    let text = format!("{:#}", rustc_demangle::demangle(symbol));
+    let (outer, last) = text.rsplit_once("::").unwrap_or(("", &text));
+    let wrapped = matches!(last, "VAL" | "__RUST_STD_INTERNAL_VAL" | "__KEY");
+    let whole = outer.find("::{").filter(|_| wrapped);
+    match whole.and_then(|end| outer.get(..end)) {
+        Some(name) => name.to_owned(),
+        None => text,
+    }
+}
+
 /// A function as a reader knows it: `<demo::Cache as core::ops::drop::Drop>::drop`, generics left out.
 pub(super) fn displayed(function: &Function) -> String {
     let by_impl = function.path.rsplit_once("{impl#").and_then(|(_, rest)| {
@@ -114,6 +126,29 @@ mod tests {
         let clone = function("<alloc::vec::Vec<(a::B, u8)> as core::clone::Clone>::clone");
         assert_eq!(clone.path, "alloc::vec::Vec::clone");
         assert_eq!(clone.parameter("T").unwrap().name, "(a::B, u8)");
+    }
+
+    #[test]
+    fn variables_are_called_as_in_the_source() {
+        for (symbol, name) in [
+            (
+                "_ZN11demo_server5CACHE17h0123456789abcdefE",
+                "demo_server::CACHE",
+            ),
+            ("demo::SEEN::{{constant}}::{{closure}}::VAL", "demo::SEEN"),
+            (
+                "demo::SEEN::{constant#0}::{closure#1}::__RUST_STD_INTERNAL_VAL",
+                "demo::SEEN",
+            ),
+            (
+                "demo::main::{{closure}}::OPEN",
+                "demo::main::{{closure}}::OPEN",
+            ),
+            ("demo::VAL", "demo::VAL"),
+            ("environ", "environ"),
+        ] {
+            assert_eq!(variable(symbol), name);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::execute::execute;
 use crate::heap::SETTINGS;
-use crate::query::fixture::{Asked, Book, past, snapshot};
+use crate::query::fixture::{Asked, Book, held, ledger, past};
 use crate::query::{COMMANDS, COMMON, Command, View};
 use crate::render::Style;
 
@@ -227,8 +227,9 @@ impl Keys {
 
 /// What is answered after a table whose rows a line may mean.
 fn ask(line: &str) -> String {
-    let (snapshot, mut book, past) = (snapshot(), Book::default(), past());
-    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    let ((snapshot, memory), mut book) = (held(), Book::default());
+    let ledger = ledger(Some(&past()));
+    let mut view = View::open(&snapshot, &mut book, &memory, ledger, 1 << 20);
     let style = Style {
         width: 80,
         colour: false,

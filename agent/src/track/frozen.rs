@@ -13,11 +13,15 @@ use crate::heap::{self, Address, Site};
 /// Frames kept: the innermost.
 const FRAMES: usize = 1000;
 
-/// The call stack of a thread that stopped with these registers. `word` is asked for the words of its stack: at an address,
-/// while the stack pointer is at another.
-pub(crate) fn stack(at: heap::Registers, word: impl FnMut(u64, u64) -> Option<u64>) -> Site {
+/// The call stack of a thread that stopped with these registers, and the stack pointer in each frame. `word` is asked for
+/// the words of its stack: at an address, while the stack pointer is at another.
+pub(crate) fn stack(
+    at: heap::Registers,
+    word: impl FnMut(u64, u64) -> Option<u64>,
+) -> (Site, Vec<u64>) {
     let word = RefCell::new(word);
     let mut site = Site::default();
+    let mut stack_at = Vec::new();
     let mut at = Registers {
         pc: at.ip,
         sp: at.sp,
@@ -26,6 +30,7 @@ pub(crate) fn stack(at: heap::Registers, word: impl FnMut(u64, u64) -> Option<u6
     loop {
         // Return addresses are kept: whoever looks one byte before one finds the call, or what was interrupted.
         site.frames.push(Address(at.pc.wrapping_add(1)));
+        stack_at.push(at.sp);
         let rule = unwind::rule(at.pc);
         let words = Asked {
             word: &word,
@@ -51,7 +56,7 @@ pub(crate) fn stack(at: heap::Registers, word: impl FnMut(u64, u64) -> Option<u6
             break;
         }
     }
-    site
+    (site, stack_at)
 }
 
 struct Asked<'a, W> {
@@ -83,7 +88,7 @@ mod tests {
             ip,
             sp: 0x1000,
             bp: 0x2000,
-            ax: 0,
+            ..heap::Registers::default()
         }
     }
 
@@ -92,7 +97,8 @@ mod tests {
     fn registers_into_nowhere_give_one_frame_and_say_so() {
         let code = registers_into_nowhere_give_one_frame_and_say_so as *const () as u64;
         for ip in [0, 1, code, code + 40, u64::MAX, 1 << 47] {
-            let site = stack(nowhere(ip), |_, _| None);
+            let (site, at) = stack(nowhere(ip), |_, _| None);
+            assert_eq!(at, [0x1000]);
             assert_eq!(site.frames, [Address(ip.wrapping_add(1))]);
             assert!(site.marks.broken, "{ip:#x}");
         }
@@ -103,7 +109,8 @@ mod tests {
     #[cfg_attr(miri, ignore = "it has no unwind tables")]
     fn an_endless_stack_is_cut() {
         let code = an_endless_stack_is_cut as *const () as u64 + 1;
-        let site = stack(nowhere(code), |_, _| Some(code));
+        let (site, at) = stack(nowhere(code), |_, _| Some(code));
+        assert_eq!(at.len(), site.frames.len());
         assert!(site.frames.len() <= FRAMES);
         assert!(site.marks.deep || site.marks.broken);
     }
@@ -121,7 +128,8 @@ mod tests {
                 _ => Some(address.wrapping_mul(salt)),
             };
             for ip in [ip, code + near] {
-                let site = stack(heap::Registers { ip, sp, bp, ax: 0 }, word);
+                let registers = heap::Registers { ip, sp, bp, ..heap::Registers::default() };
+                let (site, _) = stack(registers, word);
                 prop_assert!(site.frames.len() <= FRAMES);
             }
         }

@@ -1,12 +1,15 @@
-//! `walk`: frozen bytes + layouts -> values. Knows no process, no terminal and no debug information: bytes come from
-//! [`Memory`], layouts from [`Layouts`], both from arrays in tests. This room imports `heap` alone.
+//! `walk`: frozen bytes + layouts -> values, and frozen bytes alone -> who points at whom (`edges`). Knows no process, no
+//! terminal and no debug information: bytes come from [`Memory`], layouts from [`Layouts`], both from arrays in tests. This
+//! room imports `heap` alone.
 //!
 //! Nothing it reads is believed. A thread may have been stopped in the middle of any change, so lengths are compared with
 //! capacities, and what does not hold together is said and shown as its plain fields.
 
 mod block;
+mod chunks;
 mod containers;
 mod describe;
+mod edges;
 mod path;
 mod places;
 mod pointers;
@@ -20,6 +23,7 @@ use std::rc::Rc;
 use crate::heap::{Address, Beside, Field, Layout, Layouts, Memory, Shape, TypeId, Variant};
 
 pub(crate) use block::Whole;
+pub use edges::{Edges, Scan, scan};
 pub(crate) use path::{Lost, split, steps};
 pub use pointers::{Plans, TypedPointer};
 pub(crate) use value::{Limits, Value};

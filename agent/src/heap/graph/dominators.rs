@@ -5,7 +5,10 @@
 //!
 //! What is not reached is in the tree as well, by its own entries; it takes nothing away from what is.
 
+use std::collections::HashMap;
+
 use super::links::{Link, Links};
+use crate::heap::Hold;
 
 /// The dominator tree, and the bytes below each block.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +65,44 @@ impl Dominators {
     /// Bytes that would go with a block, its own included.
     pub fn retained(&self, block: u32) -> u64 {
         self.retained[block as usize]
+    }
+
+    /// See [`Graph::outermost`](super::Graph::outermost).
+    pub(super) fn outermost(&self, kind_of: impl Fn(u32) -> u32, mut found: impl FnMut(u32)) {
+        let below = self.children();
+        // How many blocks of a kind are on the way, by its number.
+        let mut on_the_way: HashMap<u32, u32> = HashMap::new();
+        let tops = (0..self.above.len() as u32).filter(|block| self.above(*block).is_none());
+        let mut todo: Vec<(u32, bool)> = Vec::new();
+        for top in tops {
+            todo.push((top, false));
+            while let Some((block, is_left)) = todo.pop() {
+                let depth = on_the_way.entry(kind_of(block)).or_insert(0);
+                if is_left {
+                    *depth -= 1;
+                    continue;
+                }
+                if *depth == 0 {
+                    found(block);
+                }
+                *depth += 1;
+                todo.push((block, true));
+                todo.extend(below.of(block).iter().map(|link| (link.to(), false)));
+            }
+        }
+    }
+
+    /// Each block's children in the tree.
+    fn children(&self) -> Links {
+        let blocks = self.above.len();
+        let mut up = Links::for_blocks(blocks);
+        for block in 0..blocks as u32 {
+            if let Some(above) = self.above(block) {
+                up.add(block, Link::new(above, Hold::Owning));
+            }
+        }
+        up.finish(blocks);
+        up.reversed()
     }
 
     /// Bytes the tree takes.
@@ -243,6 +284,19 @@ mod tests {
         let tree = dominators(3, &[(0, 1), (1, 2)], &[0, 2]);
         assert_eq!((tree.above(1), tree.above(2)), (Some(0), None));
         assert_eq!(tree.retained(0), 0b11);
+    }
+
+    #[test]
+    fn of_a_kind_the_outermost_retain_all_of_it() {
+        // 0 > 1 > 2 > 3, and 4 alone; 1, 3 and 4 are of one kind.
+        let tree = dominators(5, &[(0, 1), (1, 2), (2, 3)], &[0, 4]);
+        let mut found = Vec::new();
+        tree.outermost(
+            |block| [0, 1, 2, 1, 1][block as usize],
+            |block| found.push(block),
+        );
+        found.sort_unstable();
+        assert_eq!(found, [0, 1, 2, 4]);
     }
 
     /// A list of a million is as deep as it is long.

@@ -126,7 +126,7 @@ mod tests {
     fn a_static_comes_before_a_shorter_way_from_a_stack() {
         let links = links(3, &[(0, 1), (1, 2)]);
         let reach = Reach::of(&links, 3, &[hold(0, 2), hold(1, 0)], &KINDS);
-        assert_eq!(reach.held(2), Held::Lasting);
+        assert_eq!(reach.held(2), Held::Static);
         assert_eq!(reach.chain(2).collect::<Vec<_>>(), [2, 1, 0]);
     }
 
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(
             held,
             [
-                Held::Lasting,
+                Held::Static,
                 Held::Weakly,
                 Held::Untracked,
                 Held::Leftover,
@@ -174,7 +174,7 @@ mod tests {
                 }
             }
             for block in 0..blocks as u32 {
-                let is_reached = reach.held(block) == Held::Lasting;
+                let is_reached = reach.held(block) == Held::Static;
                 let length = is_reached.then(|| reach.chain(block).count() - 1);
                 prop_assert_eq!(length, far[block as usize], "block {}", block);
             }

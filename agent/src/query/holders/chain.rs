@@ -1,0 +1,160 @@
+//! Chains from roots to one block, step by step, with where in its holder each pointer stands.
+
+use super::{Holders, Place, held_text, offset_text, root_text};
+use crate::heap::{Held, Hold, RootHold};
+use crate::query::View;
+use crate::query::types::{Types, type_value};
+use crate::report::{Line, Value};
+
+/// A chain from a root to a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chain {
+    /// The root's word; none where nothing holds the block.
+    pub(crate) root: Option<RootHold>,
+    /// The blocks, the one that the root holds first.
+    pub(crate) blocks: Vec<u32>,
+}
+
+impl Chain {
+    /// Up to `most` chains to a block, the strongest and shortest first: by each of its own roots, and by each block that holds
+    /// it. None to one that is lost.
+    pub(crate) fn to(holders: &Holders, block: u32, most: usize) -> Vec<Chain> {
+        let graph = &holders.graph;
+        let held = graph.held(block);
+        if held == Held::Nothing {
+            return Vec::new();
+        }
+        let direct = graph.holds(block).iter().filter(|hold| {
+            graph
+                .kind(hold.root)
+                .is_some_and(|kind| kind.held() == held || kind.held().is_reached())
+        });
+        let mut chains: Vec<Chain> = direct
+            .map(|hold| Chain {
+                root: Some(*hold),
+                blocks: vec![block],
+            })
+            .collect();
+        let mut others = Vec::new();
+        let weak_counts = !held.is_reached();
+        for link in graph
+            .back(block)
+            .iter()
+            .filter(|link| weak_counts || !link.is_weak())
+        {
+            if graph.held(link.to()) <= held {
+                others.extend(through(holders, block, link.to()));
+            }
+            if others.len() >= MOST_LOOKED_AT {
+                break;
+            }
+        }
+        chains.append(&mut others);
+        chains.sort_by_key(|chain| (chain.strength(holders), chain.blocks.len()));
+        chains.dedup_by_key(|chain| (chain.root, chain.blocks.clone()));
+        chains.truncate(most);
+        chains
+    }
+
+    /// What the chain begins at, in words.
+    pub(crate) fn origin(&self, view: &mut View<'_>, holders: &Holders) -> String {
+        match (self.root, self.blocks.first()) {
+            (Some(root), _) => root_text(&Place::of(view, root)),
+            (None, Some(first)) => held_text(holders.graph.held(*first)).to_owned(),
+            (None, None) => held_text(Held::Nothing).to_owned(),
+        }
+    }
+
+    /// A line a block, from the root down: where in its holder the pointer stands, type, address.
+    pub(crate) fn lines(
+        &self,
+        view: &View<'_>,
+        holders: &Holders,
+        types: &Types,
+        full: bool,
+    ) -> Vec<Line> {
+        let steps = self.steps(view, holders);
+        let line = |(place, block): (Option<u64>, u32)| {
+            let block = view.numbered(block);
+            let at = place
+                .map(|offset| format!("{} ", offset_text(offset)))
+                .unwrap_or_default();
+            let name = type_value(&types.name_of(block), full);
+            Line {
+                text: format!(
+                    "{at}-> {name}  {}, {}",
+                    block.address,
+                    Value::Bytes(block.size)
+                ),
+                dim: false,
+            }
+        };
+        match steps.len() {
+            0..=LINES => steps.into_iter().map(line).collect(),
+            all => {
+                let left = all - LINES + 1;
+                let (first, last) = (
+                    steps[..LINES / 2].to_vec(),
+                    steps[all - (LINES / 2 - 1)..].to_vec(),
+                );
+                let mut lines: Vec<Line> = first.into_iter().map(line).collect();
+                lines.push(Line {
+                    text: format!("... {left} more ..."),
+                    dim: true,
+                });
+                lines.extend(last.into_iter().map(line));
+                lines
+            }
+        }
+    }
+
+    /// The same for programs.
+    pub(crate) fn value(&self, view: &View<'_>, holders: &Holders, types: &Types) -> Value {
+        let step = |(place, number): (Option<u64>, u32)| {
+            let block = view.numbered(number);
+            let name = types.name_of(block);
+            Value::Map(vec![
+                ("address", Value::Address(block.address)),
+                ("type", type_value(&name, true)),
+                ("confidence", Value::Confidence(name.confidence)),
+                ("size", Value::Bytes(block.size)),
+                ("offset", place.map_or(Value::None, Value::Bytes)),
+                ("hold", Value::text(Hold::Conservative.to_string())),
+            ])
+        };
+        Value::List(self.steps(view, holders).into_iter().map(step).collect())
+    }
+
+    /// Each block with where in the one before the pointer to it stands.
+    fn steps(&self, view: &View<'_>, holders: &Holders) -> Vec<(Option<u64>, u32)> {
+        let before = std::iter::once(None).chain(self.blocks.iter().copied().map(Some));
+        let step = |(before, block): (Option<u32>, &u32)| {
+            let edge = before.and_then(|before| holders.edge(view, before, *block));
+            (edge.map(|edge| edge.offset), *block)
+        };
+        before.zip(&self.blocks).map(step).collect()
+    }
+
+    fn strength(&self, holders: &Holders) -> Held {
+        let kind = self.root.and_then(|root| holders.graph.kind(root.root));
+        kind.map_or(Held::Nothing, |kind| kind.held())
+    }
+}
+
+/// Blocks that hold one of which this many are looked at: a hub has hundreds of thousands.
+const MOST_LOOKED_AT: usize = 1000;
+/// Lines of a chain; of a longer one the middle is left out.
+const LINES: usize = 12;
+
+/// The shortest chain to a holder, and from it to the block, unless that one is on it already.
+fn through(holders: &Holders, block: u32, holder: u32) -> Option<Chain> {
+    const LONGEST: usize = 100_000;
+    let mut blocks: Vec<u32> = holders.graph.chain(holder).take(LONGEST).collect();
+    if blocks.contains(&block) {
+        return None;
+    }
+    let root = blocks.last().and_then(|last| holders.graph.root_of(*last));
+    blocks.reverse();
+    blocks.push(block);
+    Some(Chain { root, blocks })
+}

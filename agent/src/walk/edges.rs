@@ -1,0 +1,459 @@
+//! `walk`: who points at whom, word by word. Every aligned word of a live block, and of the roots, that reads as an address
+//! in a block, or one past its end, counts as a pointer to it.
+//!
+//! Words with low bits used as tags still lie in their block and count; with high bits used, or mixed with another
+//! address (XOR), they do not.
+
+use std::ops::Range;
+
+use super::chunks::{Next, in_use};
+use crate::heap::graph::{Index, Link, Links};
+use crate::heap::{
+    Address, Block, Confidence, Edge, Hold, Memory, Root, RootHold, RootKind, Words,
+};
+
+/// What a scan of the whole heap found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Finds blocks by addresses.
+    pub index: Index,
+    /// Who points at whom.
+    pub links: Links,
+    /// What the roots hold.
+    pub holds: Vec<RootHold>,
+    /// Whether there was no room for all of it.
+    pub is_cut: bool,
+}
+
+/// Words of roots that are kept: 256 MiB of them.
+const MOST_HOLDS: usize = 1 << 24;
+
+/// Scans the live blocks, in order of address, and the roots. Where the allocator is glibc's (`has_chunks`), what it has free
+/// is told from what C code uses.
+pub fn scan(blocks: &[Block], roots: &[Root], memory: &dyn Memory, has_chunks: bool) -> Scan {
+    let index = Index::new(blocks);
+    let mut reader = Reader::new(memory);
+    let links = links(blocks, &index, &mut reader);
+    let mut holds = Vec::new();
+    for (number, root) in roots.iter().enumerate() {
+        let mut hold = |at, word| {
+            if index.is_near(word)
+                && holds.len() < MOST_HOLDS
+                && let Some(to) = index.find(blocks, word)
+            {
+                let root = number as u32;
+                holds.push(RootHold { root, to, at });
+            }
+        };
+        match &root.words {
+            Words::Values(values) => (0..).zip(values).for_each(|(at, value)| hold(at, *value)),
+            Words::At(range) => {
+                let chunks = has_chunks && root.kind == RootKind::Untracked;
+                let mut gaps = Gaps::new(blocks, range, chunks.then_some(memory));
+                outside(blocks, range, &mut gaps, &mut reader, &mut hold);
+            }
+        }
+    }
+    Scan {
+        is_cut: links.is_full() || holds.len() == MOST_HOLDS,
+        index,
+        links,
+        holds,
+    }
+}
+
+/// What lies in single blocks, found anew each time: where exactly a pointer stands is not kept for all of them.
+pub struct Edges<'a> {
+    /// The live blocks, in order of address.
+    pub blocks: &'a [Block],
+    /// Finds them.
+    pub index: &'a Index,
+    /// Their bytes.
+    pub memory: &'a dyn Memory,
+}
+
+impl Edges<'_> {
+    /// The pointers in a block, in order of their places in it; those to itself are left out.
+    pub fn of(&self, from: u32) -> Vec<Edge> {
+        let Some(block) = self.blocks.get(from as usize) else {
+            return Vec::new();
+        };
+        let mut edges = Vec::new();
+        let begin = block.address.0;
+        let range = begin..begin.saturating_add(block.size);
+        Reader::new(self.memory).each(range, |at, bytes| {
+            for (at, word) in words(at, bytes) {
+                edges.extend(self.edge(from, at - begin, word));
+            }
+        });
+        edges
+    }
+
+    fn edge(&self, from: u32, offset: u64, word: u64) -> Option<Edge> {
+        let to = self.index.find(self.blocks, word)?;
+        (to != from).then(|| Edge {
+            from,
+            offset,
+            to,
+            into: word - self.blocks[to as usize].address.0,
+            hold: Hold::Conservative,
+            confidence: Confidence::Guess,
+        })
+    }
+}
+
+/// The links of all blocks.
+fn links(blocks: &[Block], index: &Index, reader: &mut Reader<'_>) -> Links {
+    let mut links = Links::for_blocks(blocks.len());
+    let mut first = 0;
+    while first < blocks.len() {
+        let end = end_of_cluster(blocks, first);
+        let cluster = &blocks[first..end];
+        let mut next = 0;
+        reader.each(span(cluster), |start, bytes| {
+            let ends = start + bytes.len() as u64;
+            while cluster
+                .get(next)
+                .is_some_and(|block| end_of(block) <= start)
+            {
+                next += 1;
+            }
+            for (place, block) in cluster.iter().enumerate().skip(next) {
+                if block.address.0 >= ends {
+                    break;
+                }
+                let from = (first + place) as u32;
+                let inside = part(bytes, start, block.address.0..end_of(block));
+                for (_, word) in words(0, inside) {
+                    if index.is_near(word)
+                        && let Some(to) = index.find(blocks, word)
+                        && to != from
+                    {
+                        links.add(from, Link::new(to, Hold::Conservative));
+                    }
+                }
+            }
+        });
+        first = end;
+    }
+    links.finish(blocks.len());
+    links
+}
+
+/// Visits the words of a range that lie in no live block, with their addresses.
+fn outside(
+    blocks: &[Block],
+    range: &Range<u64>,
+    gaps: &mut Gaps<'_>,
+    reader: &mut Reader<'_>,
+    visit: &mut impl FnMut(u64, u64),
+) {
+    reader.each(range.clone(), |start, bytes| {
+        let end = start + bytes.len() as u64;
+        let mut next = blocks.partition_point(|block| end_of(block) <= start);
+        let mut at = start;
+        while at < end {
+            let block = blocks.get(next).filter(|block| block.address.0 < end);
+            let until = block.map_or(end, |block| block.address.0);
+            if at < until {
+                for part in gaps.before(next) {
+                    let part = part.start.max(at)..part.end.min(until);
+                    let first = part.start.next_multiple_of(WORD);
+                    for (at, word) in words(first, self::part(bytes, start, part)) {
+                        visit(at, word);
+                    }
+                }
+            }
+            at = block.map_or(end, |block| at.max(end_of(block)));
+            next += 1;
+        }
+    });
+}
+
+/// What of the gaps between blocks is in use. The last gap asked for is remembered: a large one is read in many pieces.
+struct Gaps<'a> {
+    blocks: &'a [Block],
+    range: &'a Range<u64>,
+    /// Where the allocator's chunks are to be looked at.
+    memory: Option<&'a dyn Memory>,
+    last: Option<(usize, Vec<Range<u64>>)>,
+}
+
+impl<'a> Gaps<'a> {
+    fn new(blocks: &'a [Block], range: &'a Range<u64>, memory: Option<&'a dyn Memory>) -> Self {
+        Gaps {
+            blocks,
+            range,
+            memory,
+            last: None,
+        }
+    }
+
+    /// The parts of the gap before a block.
+    fn before(&mut self, next: usize) -> &[Range<u64>] {
+        let known = self.last.take().filter(|(place, _)| *place == next);
+        let parts = known.map_or_else(|| self.parts(next), |(_, parts)| parts);
+        &self.last.insert((next, parts)).1
+    }
+
+    fn parts(&self, next: usize) -> Vec<Range<u64>> {
+        let is_here = |block: &&Block| self.range.contains(&block.address.0);
+        let before = next
+            .checked_sub(1)
+            .and_then(|before| self.blocks.get(before));
+        let after = self.blocks.get(next).filter(is_here);
+        let (Some(before), Some(memory)) = (before.filter(is_here), self.memory) else {
+            return vec![self.range.clone()];
+        };
+        let next = after.map_or(Next::End(self.range.end), |after| {
+            Next::Block(after.address.0)
+        });
+        in_use(memory, before, next)
+    }
+}
+
+/// Blocks with small gaps between them are asked for at once: those from `first` on, up to this one.
+fn end_of_cluster(blocks: &[Block], first: usize) -> usize {
+    const GAP: u64 = 1 << 16;
+    let apart = |pair: &[Block]| pair[1].address.0.saturating_sub(end_of(&pair[0])) > GAP;
+    let rest = &blocks[first..];
+    rest.windows(2)
+        .position(apart)
+        .map_or(blocks.len(), |last| first + last + 1)
+}
+
+fn span(cluster: &[Block]) -> Range<u64> {
+    let start = cluster.first().map_or(0, |block| block.address.0);
+    start..cluster.last().map_or(start, end_of)
+}
+
+fn end_of(block: &Block) -> u64 {
+    block.address.0.saturating_add(block.size)
+}
+
+const WORD: u64 = 8;
+
+/// The whole, aligned words of these addresses among bytes that begin at `start`.
+fn part(bytes: &[u8], start: u64, range: Range<u64>) -> &[u8] {
+    let from = range.start.max(start).next_multiple_of(WORD) - start;
+    let to = (range.end.min(start + bytes.len() as u64) & !(WORD - 1)).saturating_sub(start);
+    bytes.get(from as usize..to as usize).unwrap_or_default()
+}
+
+/// Words that begin at an address.
+fn words(at: u64, bytes: &[u8]) -> impl Iterator<Item = (u64, u64)> {
+    let words = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|word| u64::from_le_bytes(*word));
+    (at..).step_by(WORD as usize).zip(words)
+}
+
+/// Reads memory piece by piece.
+struct Reader<'m> {
+    memory: &'m dyn Memory,
+    buffer: Vec<u8>,
+}
+
+impl<'m> Reader<'m> {
+    /// Bytes read at once: they fit the cache of one core.
+    const PIECE: usize = 128 << 10;
+
+    fn new(memory: &'m dyn Memory) -> Self {
+        Reader {
+            memory,
+            buffer: vec![0; Self::PIECE],
+        }
+    }
+
+    /// Visits what can be read of a range, in order, each piece beginning at a word. What cannot is passed over.
+    fn each(&mut self, range: Range<u64>, mut visit: impl FnMut(u64, &[u8])) {
+        for piece in self.memory.readable(range) {
+            let mut at = piece.start.next_multiple_of(WORD);
+            while at < piece.end {
+                let length = (piece.end - at).min(Self::PIECE as u64);
+                let buffer = &mut self.buffer[..length as usize];
+                if self.memory.read(Address(at), buffer).is_some() {
+                    visit(at, buffer);
+                }
+                at += length;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap::{Birth, Pieces, Rate, RootKind, SiteId};
+    use proptest::prelude::*;
+
+    fn block(address: u64, size: u64) -> Block {
+        Block {
+            address: Address(address),
+            size,
+            align_log2: 3,
+            birth: Birth(1),
+            site: SiteId(1),
+            moving: false,
+            rate: Rate::WHOLE,
+        }
+    }
+
+    fn bytes(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn pairs(scan: &Scan, blocks: usize) -> Vec<(u32, u32)> {
+        let of = |from| {
+            scan.links
+                .of(from)
+                .iter()
+                .map(move |link| (from, link.to()))
+        };
+        (0..blocks as u32).flat_map(of).collect()
+    }
+
+    #[test]
+    fn words_that_read_as_addresses_in_blocks_are_pointers() {
+        let blocks = [block(0x1000, 48), block(0x2000, 16), block(0x3000, 24)];
+        let memory = Pieces(vec![
+            // The beginning, the inside with a tag, one past the end, further on, itself, small.
+            (0x1000, bytes(&[0x2000, 0x3009, 0x2010, 0x2011, 0x1008, 16])),
+            (0x2000, bytes(&[0x3018, 0])),
+            (0x3000, bytes(&[u64::MAX, 1 << 47, 0x2fff])),
+        ]);
+        let scan = scan(&blocks, &[], &memory, false);
+        assert_eq!(pairs(&scan, 3), [(0, 1), (0, 2), (1, 2)]);
+        let edges = Edges {
+            blocks: &blocks,
+            index: &scan.index,
+            memory: &memory,
+        };
+        let found: Vec<_> = edges
+            .of(0)
+            .iter()
+            .map(|edge| (edge.offset, edge.to, edge.into))
+            .collect();
+        assert_eq!(found, [(0, 1, 0), (8, 2, 9), (16, 1, 16)]);
+        assert_eq!(edges.of(7), []);
+    }
+
+    #[test]
+    fn roots_are_the_words_outside_the_blocks() {
+        let blocks = [block(0x1010, 16), block(0x1030, 16)];
+        let memory = Pieces(vec![(
+            0x1000,
+            bytes(&[0, 0x1010, 0x1030, 0x1030, 0x1034, 7, 0x1010, 0x1010, 0x1040]),
+        )]);
+        let roots = [
+            Root {
+                kind: RootKind::Untracked,
+                words: Words::At(0x1000..0x1048),
+            },
+            Root {
+                kind: RootKind::Register { tid: 1 },
+                words: Words::Values(vec![0, 0x1018]),
+            },
+        ];
+        let found: Vec<_> = scan(&blocks, &roots, &memory, false)
+            .holds
+            .iter()
+            .map(|hold| (hold.root, hold.at, hold.to))
+            .collect();
+        assert_eq!(
+            found,
+            [(0, 0x1008, 0), (0, 0x1020, 1), (0, 0x1040, 1), (1, 1, 0)]
+        );
+    }
+
+    /// A freed buffer still has the address of a block; so has C's, which uses it.
+    #[test]
+    fn what_is_free_holds_nothing_where_that_can_be_told() {
+        // Chunks of 32 bytes, each with its size before it: ours, free, C's, ours.
+        let blocks = [block(0x5000_0010, 24), block(0x5000_0070, 24)];
+        let memory = Pieces(vec![(
+            0x5000_0000,
+            bytes(&[
+                0,
+                33,
+                0,
+                0,
+                0,
+                33,
+                0x5000_0010,
+                0x5000_0010,
+                0,
+                32,
+                7,
+                0x5000_0010,
+                0,
+                33,
+                0,
+                0,
+                0,
+            ]),
+        )]);
+        let roots = [Root {
+            kind: RootKind::Untracked,
+            words: Words::At(0x5000_0000..0x5000_0088),
+        }];
+        let at = |has_chunks| -> Vec<u64> {
+            let found = scan(&blocks, &roots, &memory, has_chunks);
+            found.holds.iter().map(|hold| hold.at).collect()
+        };
+        assert_eq!(at(true), [0x5000_0058]);
+        assert_eq!(at(false), [0x5000_0030, 0x5000_0038, 0x5000_0058]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_holds_nothing() {
+        let blocks = [block(0x1000, 1 << 30), block(0x9000_0000, 8)];
+        let memory = Pieces(vec![
+            (0x20_0000, bytes(&[0x9000_0000])),
+            (0x9000_0000, bytes(&[0x1000])),
+        ]);
+        assert_eq!(
+            pairs(&scan(&blocks, &[], &memory, false), 2),
+            [(0, 1), (1, 0)]
+        );
+    }
+
+    proptest! {
+        /// Against looking at every word of every block for itself.
+        #[test]
+        fn no_pointer_is_missed_and_none_invented(
+            shapes in prop::collection::vec((0u64..200_000, 1u64..40), 1..40),
+            picks in prop::collection::vec((0usize..40, 0u64..300), 1600),
+        ) {
+            let mut blocks = Vec::new();
+            let mut at = 0x7f00_0000_0000;
+            for (gap, words) in shapes {
+                blocks.push(block(at, words * 8 + gap % 8));
+                at = (at + words * 8 + 8 + gap).next_multiple_of(16);
+            }
+            let mut picks = picks.iter();
+            let mut contents = Vec::new();
+            for one in &blocks {
+                let words = picks.by_ref().take(one.size as usize / 8);
+                let words: Vec<u64> = words
+                    .map(|(place, into)| blocks.get(*place).map_or(*into, |to| to.address.0 + into))
+                    .collect();
+                contents.push((one.address.0, words));
+            }
+            let mut expected = std::collections::BTreeSet::new();
+            for (from, (_, words)) in contents.iter().enumerate() {
+                for word in words {
+                    let reaches = |one: &Block| (one.address.0..=end_of(one)).contains(word);
+                    let to = blocks.iter().rposition(reaches);
+                    expected.extend(to.filter(|to| *to != from).map(|to| (from as u32, to as u32)));
+                }
+            }
+            let pieces = contents.iter().map(|(at, words)| (*at, bytes(words))).collect();
+            let found = pairs(&scan(&blocks, &[], &Pieces(pieces), false), blocks.len());
+            let found: std::collections::BTreeSet<_> = found.into_iter().collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! A server whose debug information is in a file apart: packaged by the recipe of the README, looked into three times.
+//! A server whose debug information is in a file apart: packaged by the recipe of the README, looked into four times.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,20 +32,10 @@ fn packaged() -> (PathBuf, PathBuf) {
 #[test]
 fn a_packaged_server_is_read_as_a_whole_one_and_another_builds_file_is_refused() {
     let (program, debug) = packaged();
+    let right = debug.with_extension("right");
+    fs::rename(&debug, &right).expect("it was made");
     let server = Launch::of(&program).with(["--commit-every", "1s"]).start();
     let before = server.is_serving();
-
-    server.press_ctrl_backslash();
-    let answer = server.json("top");
-    let types = answer["rows"].to_string();
-    assert!(
-        types.contains("Arc<demo_server::cache::CacheEntity>"),
-        "{types}"
-    );
-    assert_eq!(answer["gaps"].to_string(), "[]");
-    let sites = server.command("sites CacheEntity");
-    assert!(sites.contains("cache.rs:"), "lines are known:\n{sites}");
-    server.resume("c\r");
 
     // Another program is another build.
     let other = std::env::current_exe().expect("this test");
@@ -74,5 +64,24 @@ fn a_packaged_server_is_read_as_a_whole_one_and_another_builds_file_is_refused()
     assert!(gaps.contains(&wanted), "{gaps}");
     assert!(gaps.contains("copy the debug file of this build"), "{gaps}");
     server.resume("c\r");
+
+    fs::rename(&right, &debug).expect("it was kept");
+    server.press_ctrl_backslash();
+    let answer = server.json("top");
+    let types = answer["rows"].to_string();
+    assert!(types.contains(ENTITY), "{types}");
+    assert_eq!(answer["gaps"].to_string(), "[]");
+    let sites = server.command("sites CacheEntity");
+    assert!(sites.contains("cache.rs:"), "lines are known:\n{sites}");
+    server.resume("c\r");
+
+    // What was told once is known as long as the program runs.
+    fs::remove_file(&debug).expect("it was there");
+    server.press_ctrl_backslash();
+    let types = server.json("top")["rows"].to_string();
+    assert!(types.contains(ENTITY), "{types}");
+    server.resume("c\r");
     before.is_as_before(&server);
 }
+
+const ENTITY: &str = "Arc<demo_server::cache::CacheEntity>";

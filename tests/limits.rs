@@ -2,7 +2,8 @@
 //! program goes on.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::prompt::QUIT;
@@ -64,4 +65,85 @@ fn a_history_that_is_a_pipe_holds_up_nobody() {
     assert!(program.command("top 1").contains("total"));
     program.send("c\r");
     program.expect_after(program.written(), "alive ");
+}
+
+/// The copy of the process is refused to a user who may have no more of them.
+#[test]
+fn where_no_process_may_be_made_the_key_says_so_and_costs_nothing() {
+    let Some((folder, programs)) = copy_for_everybody() else {
+        eprintln!("not checked: it takes root and setpriv to be another user");
+        return;
+    };
+    // Nobody else's, so that nothing else counts: the program and the agent's two threads.
+    let user = format!("--reuid={}", 100_000 + std::process::id());
+    let programs = programs.to_str().expect("a plain path");
+    let program = Launch::of(Path::new("setpriv"))
+        .with([&user, "--clear-groups", "prlimit", "--nproc=3", programs])
+        .with(["plain"])
+        .start();
+    program.expect_after(0, "active: true");
+    program.expect_after(0, "alive ");
+    let before = program.settings();
+    for _ in 0..2 {
+        let from = program.written();
+        program.send(QUIT);
+        let said = program.expect_after(from, "the process could not be copied");
+        program.expect_after(said, "alive ");
+        assert_eq!(program.settings(), before);
+        assert_eq!(program.foreground(), program.pid);
+    }
+    fs::remove_dir_all(folder).expect("its removal");
+}
+
+/// The test programs where every user may run them.
+fn copy_for_everybody() -> Option<(PathBuf, PathBuf)> {
+    let here = Command::new("setpriv")
+        .args(["--reuid=65534", "--clear-groups", "true"])
+        .output();
+    if !here.is_ok_and(|output| output.status.success()) {
+        return None;
+    }
+    let folder = std::env::temp_dir().join(format!("sigheap-limits-{}", std::process::id()));
+    fs::create_dir_all(&folder).ok()?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).ok()?;
+    let copy = folder.join("programs");
+    fs::copy(env!("CARGO_BIN_EXE_programs"), &copy).ok()?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).ok()?;
+    Some((folder, copy))
+}
+
+/// No home to keep a history in, a folder that cannot be written to, nothing but a root that is for reading.
+#[test]
+fn nothing_needs_to_be_written_for_a_look() {
+    let programs = env!("CARGO_BIN_EXE_programs");
+    let homeless = Launch::of(Path::new("env")).with(["-u", "HOME", "sh", "-c"]);
+    let homeless = homeless.with([r#"cd /proc; exec "$0" plain"#, programs]);
+    let for_reading = "mount --bind / / && mount -o remount,bind,ro / && cd / && ! touch here && exec \"$0\" plain";
+    let read_only =
+        Launch::of(Path::new("unshare")).with(["-m", "sh", "-c", for_reading, programs]);
+    for (launch, is_certain) in [(homeless, true), (read_only, may_mount())] {
+        if !is_certain {
+            eprintln!("not checked: no mounting here");
+            continue;
+        }
+        let program = launch.set("HOME", "/root/nowhere").start();
+        program.expect_after(0, "active: true");
+        program.expect_after(0, "alive ");
+        for _ in 0..2 {
+            program.press_ctrl_backslash();
+            assert!(program.command("top 1").contains("total"));
+            let answer = program.command("top > here.txt");
+            assert!(answer.contains("here.txt"), "{answer}");
+            program.send("c\r");
+            program.expect_after(program.written(), "alive ");
+        }
+    }
+}
+
+fn may_mount() -> bool {
+    let try_it = "mount --bind / / && mount -o remount,bind,ro /";
+    let tried = Command::new("unshare")
+        .args(["-m", "sh", "-c", try_it])
+        .output();
+    tried.is_ok_and(|output| output.status.success())
 }

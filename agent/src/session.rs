@@ -43,6 +43,8 @@ struct Looks {
     number: u32,
     /// What looks hand on: counts, marks, peaks.
     kept: Shared,
+    /// The types that they told.
+    names: Shared,
     /// What the user has set at the prompt.
     settings: Settings,
     /// Where the memory was at the last look.

@@ -1,5 +1,8 @@
 //! Programs that fork and do not exec.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,6 +19,18 @@ pub(crate) fn child(how: &str) {
         println!("in the child, active: {}", agent.is_active());
         go_on();
     }));
+}
+
+/// A child in the program's own process group that knows nothing of SIGQUIT.
+pub(crate) fn with_child() {
+    say_whether_active(sigheap::install());
+    let child = Command::new("sleep").arg("1000").spawn();
+    let mut child = child.expect("a child");
+    std::thread::spawn(move || {
+        let status = child.wait().expect("a child's end");
+        println!("the child died of signal {}", status.signal().unwrap_or(0));
+    });
+    go_on();
 }
 
 /// A worker that listens to SIGQUIT itself, as pre-forking servers have them.

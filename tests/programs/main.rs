@@ -17,6 +17,7 @@ mod holds;
 mod hostile;
 mod marks;
 mod raw;
+mod stubborn;
 mod switch;
 mod values;
 
@@ -51,6 +52,12 @@ fn main() {
         ["fork", how] => forks::child(how),
         ["fork-worker"] => forks::worker(),
         ["many"] => many(),
+        ["threads", number] => stubborn::many(number),
+        ["stubborn", "deaf"] => stubborn::deaf(),
+        ["stubborn", "vforking"] => stubborn::vforking(),
+        ["stubborn", "busy"] => stubborn::busy(),
+        ["quiet"] => quiet(),
+        ["with-child"] => forks::with_child(),
         ["hostile", lock] => hostile::hold(lock),
         ["hostile-to-the-careless"] => hostile::hold_from_the_careless(),
         ["commands"] => commands::commands(),
@@ -88,11 +95,21 @@ fn twice() {
 fn many() {
     let agent = sigheap::install();
     say_whether_active(agent);
-    let blocks: Vec<Box<u64>> = (0..1_000_000).map(Box::new).collect();
+    let blocks: Vec<Box<u64>> = (0..1_200_000).map(Box::new).collect();
     println!("a mark: {:?}", agent.mark("many"));
     println!("{} blocks", blocks.len());
     std::mem::forget(blocks);
     go_on();
+}
+
+/// Says in a file that it lives, so that it goes on when its terminal has gone.
+fn quiet() {
+    say_whether_active(sigheap::install());
+    loop {
+        // Whoever waits for it takes the file away first.
+        std::fs::write("lives", "again").expect("its folder can be written to");
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn built_off() {

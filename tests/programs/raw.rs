@@ -86,6 +86,28 @@ pub(crate) fn fork(child: impl FnOnce()) -> libc::pid_t {
     }
 }
 
+/// Starts a program whose standard input cannot be opened yet. Until it can, the calling thread waits as in `vfork`.
+pub(crate) fn start_behind(input: &CStr) {
+    // SAFETY: the records are plain data that the C library fills before it reads them; all strings live through the call.
+    unsafe {
+        let mut actions: libc::posix_spawn_file_actions_t = std::mem::zeroed();
+        libc::posix_spawn_file_actions_init(&raw mut actions);
+        let open = libc::O_RDONLY;
+        libc::posix_spawn_file_actions_addopen(&raw mut actions, 0, input.as_ptr(), open, 0);
+        let arguments = [c"true".as_ptr().cast_mut(), std::ptr::null_mut()];
+        let nothing = [std::ptr::null_mut()];
+        let mut child = 0;
+        libc::posix_spawnp(
+            &raw mut child,
+            c"true".as_ptr(),
+            &raw const actions,
+            std::ptr::null(),
+            arguments.as_ptr(),
+            nothing.as_ptr(),
+        );
+    }
+}
+
 /// Waits for a child and says how it ended.
 pub(crate) fn ended(pid: libc::pid_t) -> String {
     let mut status = 0;

@@ -162,6 +162,11 @@ impl Mapping {
         self.readable && !self.device && (self.writable || !is_file && !self.executable)
     }
 
+    /// Whether it is memory of this process without a file.
+    pub(super) fn is_memory(&self) -> bool {
+        self.readable && !self.device && !self.path.starts_with('/')
+    }
+
     /// Whether neither a file, nor the agent's, nor a stack is there.
     pub(super) fn is_anonymous(&self, own: &[(u64, u64)], stacks: &[u64]) -> bool {
         !self.path.starts_with('/') && !self.is_of(own) && !self.is_stack(stacks)
@@ -178,20 +183,35 @@ impl Mapping {
     }
 }
 
-/// Adds up where the resident memory is. `own` are the agent's address ranges, `stacks` a stack pointer a thread.
-pub(super) fn split(mappings: &[Mapping], own: &[(u64, u64)], stacks: &[u64]) -> MemorySplit {
+/// Adds up where the resident memory is, so many bytes in all: what is in no mapping without a file is in one with a file.
+/// `own` are the agent's address ranges, `stacks` a stack pointer a thread.
+pub(super) fn split(
+    mappings: &[Mapping],
+    resident: u64,
+    own: &[(u64, u64)],
+    stacks: &[u64],
+) -> MemorySplit {
     let mut split = MemorySplit::default();
-    for mapping in mappings {
-        split.resident += mapping.resident;
+    let mut without_file = 0;
+    for mapping in mappings.iter().filter(|mapping| mapping.is_memory()) {
+        without_file += mapping.resident;
         if mapping.is_of(own) {
             split.own += mapping.resident;
         } else if mapping.is_stack(stacks) {
             split.stacks += mapping.resident;
-        } else if mapping.path.starts_with('/') {
-            split.files += mapping.resident;
         }
     }
+    // The kernel's total may lag behind by some pages.
+    split.resident = resident.max(without_file);
+    split.files = split.resident - without_file;
     split
+}
+
+/// Bytes of a process in memory, by `/proc/PID/status`.
+pub(super) fn resident(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 #[cfg(test)]
@@ -219,8 +239,10 @@ nonsense
         assert_eq!(mappings.len(), 5);
         assert_eq!(mappings[1].path, "/srv/my server (deleted)");
         assert!(mappings[1].executable && !mappings[0].executable);
+        let total = resident("Name:\tdemo\nVmRSS:\t     416 kB\n");
         let split = split(
             &mappings,
+            total,
             &[(0x7f1000000000, 0x7f1000100000)],
             &[0x7f0000000100],
         );

@@ -9,18 +9,18 @@ use super::maps::{self, Mapping};
 /// is so small seldom lies untouched. In bytes.
 const ASKED_FROM: u64 = 64 << 10;
 
-/// Splits the resident memory. `own` are the agent's address ranges, `stacks` a stack pointer a thread, `unrecorded` the
+/// Splits the resident memory, so many bytes in all. `own` are the agent's address ranges, `stacks` a stack pointer a thread, `unrecorded` the
 /// bytes of live blocks that are not among `blocks`.
 pub(super) fn split(
-    mappings: &[Mapping],
+    (mappings, resident): (&[Mapping], u64),
     own: &[(u64, u64)],
     stacks: &[u64],
     blocks: &[Block],
     unrecorded: u64,
     malloc: Option<Malloc>,
 ) -> MemorySplit {
-    let mut split = maps::split(mappings, own, stacks);
-    split.live = blocks.iter().map(resident).sum::<u64>() + unrecorded;
+    let mut split = maps::split(mappings, resident, own, stacks);
+    split.live = blocks.iter().map(resident_of).sum::<u64>() + unrecorded;
     split.largest_other = largest_other(mappings, own, stacks, blocks);
     share_out(&mut split, blocks, unrecorded, malloc);
     split
@@ -48,7 +48,7 @@ fn share_out(split: &mut MemorySplit, blocks: &[Block], unrecorded: u64, malloc:
 }
 
 /// Bytes of a block that are in memory. A large one may be room that nobody touched yet.
-fn resident(block: &Block) -> u64 {
+fn resident_of(block: &Block) -> u64 {
     if block.size < ASKED_FROM {
         return block.size;
     }
@@ -157,6 +157,6 @@ mod tests {
     fn room_that_nobody_touched_is_not_resident() {
         let start = map::reserve(1 << 20).expect("addresses");
         let block = block(start.as_ptr() as u64, 1 << 20);
-        assert_eq!(resident(&block), 0);
+        assert_eq!(resident_of(&block), 0);
     }
 }

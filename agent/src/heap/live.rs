@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Call, Mode, Settings};
+use super::{Call, Mode, Settings, Told};
 
 /// The bytes of object files.
 pub trait Files {
@@ -50,6 +50,9 @@ pub trait Host {
     fn keep(&mut self, _content: &[u8]) -> Result<(), Untold> {
         Err(Untold)
     }
+
+    /// Keeps these types for the next look, in place of what was kept before; it can do without.
+    fn keep_names(&mut self, _told: &[Told]) {}
 }
 
 /// The program could not be told: it is gone, or does not listen.

@@ -36,7 +36,7 @@ pub use live::{DebugPlaces, Files, Host, Request, Untold};
 pub use memory::{Memory, NoMemory, Pieces};
 pub use mode::{Mode, NoMode};
 pub use module::Module;
-pub use name::{Confidence, Datum, Frame, Names, TypeName, Variable};
+pub use name::{Confidence, Datum, Frame, Names, Told, TypeName, Variable};
 pub use not_marked::NotMarked;
 pub use rate::Rate;
 pub use root::{Held, Root, RootHold, RootKind, Words};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::{Address, Gap, Layouts, NoLayouts, Site};
+use super::{Address, Gap, Layouts, NoLayouts, Site, SiteId};
 
 /// How sure an inferred type is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +43,19 @@ pub struct TypeName {
     pub payload: Rc<[Rc<str>]>,
     /// How sure it is.
     pub confidence: Confidence,
+}
+
+/// A type that was told of blocks of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Where they were allocated.
+    pub site: SiteId,
+    /// Bytes of each.
+    pub size: u64,
+    /// Their alignment, in bytes.
+    pub align: u64,
+    /// Their type.
+    pub name: TypeName,
 }
 
 /// One logical frame of a stack: a function, inlined or not.
@@ -106,4 +119,9 @@ pub trait Names {
 
     /// What could not be read so far: modules without debug information, damaged files.
     fn gaps(&self) -> Vec<Gap>;
+
+    /// The types told so far, in the order in which they were asked for.
+    fn told(&self) -> Vec<Told> {
+        Vec::new()
+    }
 }

@@ -31,6 +31,10 @@ pub(crate) fn first_screen(view: &mut View<'_>, types: usize) -> Report {
     let mut gaps = view.gaps();
     gaps.extend(untracked(view.snapshot));
     report.notes = notes(view, &report.objects, gaps.len());
+    // What the next answer will have comes first: it is said of the rows above it.
+    if !view.knows_types() && !gaps.is_empty() {
+        gaps.rotate_right(1);
+    }
     gaps.truncate(GAPS);
     report.gaps = gaps;
     report
@@ -94,6 +98,9 @@ fn resident(view: &View<'_>) -> String {
 
 /// What grew most since the last look.
 fn grown(view: &mut View<'_>) -> Option<String> {
+    if !view.knows_types() {
+        return None;
+    }
     let past = view.past()?;
     let ago = Value::Span(std::time::Duration::from_nanos(past.ago_ns));
     let changes = changes(&view.types().kinds, &past.kinds);
@@ -126,11 +133,7 @@ fn grown(view: &mut View<'_>) -> Option<String> {
 }
 
 fn next(view: &mut View<'_>, objects: &[Object]) -> String {
-    let more = if view.past().is_some() {
-        "`growth`"
-    } else {
-        "`top`"
-    };
+    let more = if view.has_past() { "`growth`" } else { "`top`" };
     match objects.first() {
         Some(_) => {
             format!("Next: {more}, `list #1` its blocks, `sites #1` where from, `info`, `help`.")

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::fixture::{Asked, Book, large, past, snapshot};
 use super::*;
-use crate::heap::{Block, NoMemory, Request, Snapshot};
+use crate::heap::{Block, Gap, NoMemory, Request, Snapshot};
 use crate::report::Report;
 use crate::trend::Ledger;
 
@@ -328,4 +328,26 @@ fn a_million_blocks() {
         counts.groups.len(),
         start.elapsed()
     );
+}
+
+/// A program of thousands of call stacks kept the first screen waiting for a second.
+#[test]
+fn the_first_screen_waits_only_so_long_for_names() {
+    let (snapshot, mut book, past) = (snapshot(), Book::default(), past());
+    let mut view = View::new(&snapshot, &mut book, Some(&past));
+    let asked = std::cell::Cell::new(0);
+    view.hurry(move || asked.replace(asked.get() + 1) == 2);
+    let screen = first_screen(&mut view, 5);
+    assert!(!view.knows_types());
+    let says = |gap: &Gap| gap.what.starts_with("the types of 3 kinds of blocks (");
+    assert!(says(&screen.gaps[0]), "{:?}", screen.gaps);
+    assert!(!screen.notes.iter().any(|note| note.starts_with("Grew")));
+    view.take_time();
+    view.read_on(&|| true);
+    assert!(!view.knows_types(), "somebody typed");
+    view.read_on(&|| false);
+    assert!(view.knows_types());
+    let screen = first_screen(&mut view, 5);
+    assert!(!screen.gaps.iter().any(says));
+    assert!(screen.notes.iter().any(|note| note.starts_with("Grew")));
 }

@@ -22,6 +22,24 @@ pub(crate) struct Types {
     pub(crate) counts: Rc<Counts>,
     /// Finds the group of a block.
     pub(crate) index: GroupIndex,
+    /// What there was no time to name.
+    pub(crate) unread: Unread,
+}
+
+/// Groups that have no name yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unread {
+    /// How many.
+    pub(crate) groups: u64,
+    /// Bytes of their blocks.
+    pub(crate) bytes: u64,
+}
+
+impl Unread {
+    fn add(&mut self, group: &Group) {
+        self.groups += 1;
+        self.bytes += group.bytes;
+    }
 }
 
 /// The blocks of one type.
@@ -40,8 +58,13 @@ pub(crate) struct Kind {
 }
 
 impl Types {
-    /// Names every group of a look.
-    pub(crate) fn of(counts: Rc<Counts>, snapshot: &Snapshot, names: &mut dyn Names) -> Self {
+    /// Names the groups of a look, heaviest first, until it is `late`: the rest then counts as without a type.
+    pub(crate) fn of(
+        counts: Rc<Counts>,
+        snapshot: &Snapshot,
+        names: &mut dyn Names,
+        late: &dyn Fn() -> bool,
+    ) -> Self {
         let mut types = Types {
             kinds: Vec::new(),
             places: HashMap::new(),
@@ -49,12 +72,21 @@ impl Types {
             sure: Vec::with_capacity(counts.groups.len()),
             index: counts.index(),
             counts: Rc::clone(&counts),
+            unread: Unread::default(),
         };
         for group in &counts.groups {
-            let name = name_of(group, snapshot, names);
+            let is_late = types.unread.groups > 0 || late();
+            let name = match is_late {
+                true => TypeName::default(),
+                false => name_of(group, snapshot, names),
+            };
             types.sure.push(name.confidence);
             let place = types.place(&name);
-            types.kinds[place].add(group, name.confidence);
+            // What has no name yet is not of the kind that will never have one.
+            match is_late {
+                true => types.unread.add(group),
+                false => types.kinds[place].add(group, name.confidence),
+            }
             types.of_group.push(place);
         }
         types.sort();

@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::holders::Holders;
 use super::near::nearest;
 use super::pattern::{bare, whole_or_payload};
-use super::types::{Kind, Past, Types};
+use super::types::{Kind, Past, Types, Unread};
 use super::{Error, unrecorded};
 use crate::heap::{
-    Address, Block, Gap, Host, Memory, Mode, Names, Settings, Site, SiteId, Snapshot, Untold,
+    Address, Block, Confidence, Gap, Host, Memory, Mode, Names, Settings, Site, SiteId, Snapshot,
+    Untold,
 };
 use crate::report::{Capture, Object, Value, count};
 use crate::trend::{Counts, Ledger, Peaks};
@@ -52,6 +53,8 @@ pub(crate) struct View<'a> {
     past_types: Option<Rc<Past>>,
     /// Who holds whom, once it was asked for.
     pub(super) holders: Option<Rc<Holders>>,
+    /// Says when there is no time left to name types; none where there is all of it.
+    late: Option<Box<dyn Fn() -> bool>>,
 }
 
 impl<'a> View<'a> {
@@ -83,7 +86,45 @@ impl<'a> View<'a> {
             types: None,
             past_types: None,
             holders: None,
+            late: None,
         }
+    }
+
+    /// From now on types are named, the heaviest first, only until it is late; what has no name then is a gap.
+    pub(crate) fn hurry(&mut self, late: impl Fn() -> bool + 'static) {
+        self.late = Some(Box::new(late));
+    }
+
+    /// From now on every answer waits for all names.
+    pub(crate) fn take_time(&mut self) {
+        self.late = None;
+        if self.unread().is_some() {
+            (self.types, self.past_types) = (None, None);
+        }
+    }
+
+    /// Names what has no name yet, as far as that goes before somebody waits.
+    pub(crate) fn read_on(&mut self, awaited: &dyn Fn() -> bool) {
+        if self.types.is_none() {
+            let types = Types::of(self.counts(), self.snapshot, self.names, awaited);
+            self.types = (types.unread == Unread::default()).then(|| Rc::new(types));
+        }
+    }
+
+    /// Whether all types have been named.
+    pub(crate) fn knows_types(&self) -> bool {
+        self.types.is_some() && self.unread().is_none()
+    }
+
+    /// What there was no time to name, if anything.
+    fn unread(&self) -> Option<Unread> {
+        let unread = self.types.as_ref().map(|types| types.unread);
+        unread.filter(|unread| *unread != Unread::default())
+    }
+
+    /// Whether there was a look before.
+    pub(crate) fn has_past(&self) -> bool {
+        self.past.is_some()
     }
 
     /// Says that the program ran a command of its own since the prompt opened. What the prompt compared with before, it
@@ -116,7 +157,9 @@ impl<'a> View<'a> {
         if let Some(types) = &self.types {
             return Rc::clone(types);
         }
-        let types = Rc::new(Types::of(self.counts(), self.snapshot, self.names));
+        let counts = self.counts();
+        let late = || self.late.as_ref().is_some_and(|late| late());
+        let types = Rc::new(Types::of(counts, self.snapshot, self.names, &late));
         self.types = Some(Rc::clone(&types));
         types
     }
@@ -195,6 +238,15 @@ impl<'a> View<'a> {
         self.hand_on(host)
     }
 
+    /// Hands on the types told. Where debug information is missing only those that are sure: it may be there next time.
+    pub(crate) fn hand_on_names(&self, host: &mut dyn Host) {
+        let mut told = self.names.told();
+        if !self.names.gaps().is_empty() {
+            told.retain(|one| one.name.confidence == Confidence::Exact);
+        }
+        host.keep_names(&told);
+    }
+
     fn name(&mut self, counts: &Counts) -> Past {
         let types = self.types();
         Past::of(counts, &types, self.snapshot, self.names)
@@ -225,6 +277,11 @@ impl<'a> View<'a> {
         let mut gaps = self.snapshot.gaps.clone();
         gaps.extend(unrecorded::gaps(&self.snapshot.tracking));
         gaps.extend(self.names.gaps());
+        gaps.extend(self.unread().map(|unread| {
+            let (kinds, bytes) = (count(unread.groups, "kind"), Value::Bytes(unread.bytes));
+            let why = "reading them would have kept this screen waiting; the next answer has them";
+            Gap::new(format!("the types of {kinds} of blocks ({bytes})"), why)
+        }));
         let mut seen = std::collections::HashSet::new();
         gaps.retain(|gap| seen.insert(gap.clone()));
         gaps

@@ -1,12 +1,14 @@
 //! `resolve`: the debug information of one object file, read lazily: a unit is indexed when one of its addresses is asked for.
 //! Reads bytes, nothing else. Whatever is damaged is skipped and noted.
 
-use std::cell::{Cell, OnceCell, Ref};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use gimli::{
-    AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice, LittleEndian,
-    SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
+    Abbreviations, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice,
+    LittleEndian, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
 };
 
 use super::bounds::Bounds;
@@ -27,6 +29,8 @@ pub(super) struct Debug<'a> {
     dwarf: Dwarf<Slice>,
     /// In order of their offsets.
     units: Vec<LazyUnit>,
+    /// The tables of abbreviations read so far, by their offsets: linkers that see whole programs share one among all units.
+    abbreviations: RefCell<HashMap<usize, Arc<Abbreviations>>>,
     /// What `.debug_aranges` says, in order of addresses.
     listed: Vec<Covered<usize>>,
     /// The same for the units it leaves out; found when it is first needed.
@@ -79,6 +83,7 @@ impl<'a> Debug<'a> {
         let mut debug = Debug {
             dwarf: Dwarf::load(load)?,
             units: Vec::new(),
+            abbreviations: RefCell::default(),
             listed: Vec::new(),
             unlisted: OnceCell::new(),
             damaged: Cell::new(false),
@@ -155,6 +160,9 @@ impl<'a> Debug<'a> {
 
     fn ranges_of(&self, number: usize) -> Vec<Covered<usize>> {
         let mut found = Vec::new();
+        if !self.may_have_code(number) {
+            return found;
+        }
         let Some(parsed) = self.parsed(number) else {
             return found;
         };
@@ -166,11 +174,36 @@ impl<'a> Debug<'a> {
         found
     }
 
+    /// Whether the first entry of a unit says what code it has. Most units of an optimised program have none left.
+    fn may_have_code(&self, number: usize) -> bool {
+        let says = |header: &UnitHeader<Slice>| {
+            let abbreviations = self.abbreviations_of(header)?;
+            let mut raw = self.note(header.entries_raw(&abbreviations, None))?;
+            let first = self.note(raw.read_abbreviation())??;
+            let mut attributes = first.attributes().iter();
+            Some(attributes.any(|one| [dw::DW_AT_ranges, dw::DW_AT_high_pc].contains(&one.name())))
+        };
+        let unit = self.units.get(number);
+        unit.is_some_and(|unit| says(&unit.header) == Some(true))
+    }
+
+    fn abbreviations_of(&self, header: &UnitHeader<Slice>) -> Option<Arc<Abbreviations>> {
+        let offset = header.debug_abbrev_offset().0;
+        if let Some(known) = self.abbreviations.borrow().get(&offset) {
+            return Some(Arc::clone(known));
+        }
+        let read = self.note(self.dwarf.abbreviations(header))?;
+        let mut known = self.abbreviations.borrow_mut();
+        Some(Arc::clone(known.entry(offset).or_insert(read)))
+    }
+
     fn parsed(&self, number: usize) -> Option<&ParsedUnit> {
         let lazy = self.units.get(number)?;
         let parse = || {
+            let abbreviations = self.abbreviations_of(&lazy.header)?;
+            let unit = Unit::new_with_abbreviations(&self.dwarf, lazy.header, abbreviations);
             Some(ParsedUnit {
-                here: self.note(self.dwarf.unit(lazy.header))?,
+                here: self.note(unit)?,
                 split: OnceCell::new(),
                 index: OnceCell::new(),
                 lines: OnceCell::new(),

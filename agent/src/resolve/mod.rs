@@ -53,8 +53,8 @@ use shorten::Shortener;
 use variables::Held;
 
 use crate::heap::{
-    Address, Confidence, Datum, Files, Frame, Gap, Layouts, Module, Names, Site, SiteId, TypeName,
-    Variable,
+    Address, Confidence, Datum, Files, Frame, Gap, Layouts, Module, Names, Site, SiteId, Told,
+    TypeName, Variable,
 };
 
 /// Names types and frames from the debug information of a program's object files.
@@ -64,6 +64,8 @@ pub struct Resolver<'a> {
     /// Each module's object file; modules of one file share it.
     images: Vec<Rc<OnceCell<Image<'a>>>>,
     types: HashMap<(SiteId, u64, u64), TypeName>,
+    /// The keys of these, in the order in which they were asked for.
+    asked: Vec<(SiteId, u64, u64)>,
     /// Equal types are equal names, shortened alike.
     names: HashMap<(Owner, Confidence), TypeName>,
     shortener: RefCell<Shortener>,
@@ -80,6 +82,22 @@ pub struct Resolver<'a> {
 /// optimisation.
 const LEVELS: usize = 24;
 
+/// Files that hold no Rust.
+const OF_C: [&str; 6] = [
+    "ld-linux",
+    "libc.so",
+    "libgcc_s.so",
+    "libm.so",
+    "libpthread.so",
+    "libstdc++.so",
+];
+
+/// Whether a mapped file, by its path, is one of those.
+fn is_of_c(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    OF_C.iter().any(|begin| name.starts_with(begin))
+}
+
 impl<'a> Resolver<'a> {
     /// For the program made up of these modules. Opens nothing yet.
     pub fn new(modules: Vec<Module>, files: &'a dyn Files) -> Resolver<'a> {
@@ -95,12 +113,32 @@ impl<'a> Resolver<'a> {
             images: images.collect(),
             modules,
             types: HashMap::new(),
+            asked: Vec::new(),
             names: HashMap::new(),
             shortener: RefCell::default(),
             frames: HashMap::new(),
             places: RefCell::default(),
             wanting: BTreeSet::new(),
             known: layout::Known::default(),
+        }
+    }
+
+    /// Believes what an earlier one told of the same modules. Short names come out as they did then, as long as nothing was
+    /// asked for before.
+    pub fn know(&mut self, told: Vec<Told>) {
+        for one in told {
+            let owner = Owner {
+                full: one.name.full.to_string(),
+                payload: one.name.payload.iter().map(|one| one.to_string()).collect(),
+            };
+            let name = self.name(owner, one.name.confidence);
+            self.tell((one.site, one.size, one.align), name);
+        }
+    }
+
+    fn tell(&mut self, key: (SiteId, u64, u64), name: TypeName) {
+        if self.types.insert(key, name).is_none() {
+            self.asked.push(key);
         }
     }
 
@@ -121,10 +159,18 @@ impl<'a> Resolver<'a> {
         Some(self.images.get(number)?.get_or_init(open))
     }
 
+    /// Like [`locate`](Self::locate), for code that may be Rust's. The rest says nothing of types, and its debug information, where there is any, is
+    /// large, apart and compressed.
+    fn locate_rust(&self, address: u64) -> Option<(usize, &Image<'a>, u64)> {
+        let holds = |module: &&Module| module.contains(address);
+        let module = self.modules.iter().find(holds)?;
+        (!is_of_c(&module.name)).then(|| self.locate(address))?
+    }
+
     /// The functions at one level of a stack, ready to be judged. `None`: the stack ends.
     fn calls(&self, site: &Site, level: usize) -> Option<Vec<Call>> {
         let return_address = site.frames.get(level).filter(|_| level < LEVELS)?.0;
-        let Some((_, image, address)) = self.locate(return_address.wrapping_sub(1)) else {
+        let Some((_, image, address)) = self.locate_rust(return_address.wrapping_sub(1)) else {
             return Some(Vec::new());
         };
         let found = image.functions_at(address);
@@ -149,7 +195,7 @@ impl<'a> Resolver<'a> {
         let place = site
             .frames
             .get(level)
-            .and_then(|address| self.locate(address.0.wrapping_sub(1)));
+            .and_then(|address| self.locate_rust(address.0.wrapping_sub(1)));
         place.map_or_else(Rc::default, |(_, image, address)| {
             image.variables_at(address)
         })
@@ -210,7 +256,7 @@ impl<'a> Resolver<'a> {
     fn describes_types(&self, site: &Site) -> bool {
         let mut near = site.frames.iter().take(LEVELS);
         let described = near.find_map(|address| {
-            let (_, image, address) = self.locate(address.0.wrapping_sub(1))?;
+            let (_, image, address) = self.locate_rust(address.0.wrapping_sub(1))?;
             image.describes_types_at(address)
         });
         described.unwrap_or(true)
@@ -224,7 +270,7 @@ impl<'a> Resolver<'a> {
         }
         let near = site.frames.iter().take(LEVELS);
         let place = near.into_iter().find_map(|address| {
-            let (_, image, address) = self.locate(address.0.wrapping_sub(1))?;
+            let (_, image, address) = self.locate_rust(address.0.wrapping_sub(1))?;
             image.place_of_closure(address, path)
         });
         self.places
@@ -279,7 +325,7 @@ impl Names for Resolver<'_> {
             self.note_wanting(site);
         }
         let name = self.name(owner, confidence);
-        self.types.insert(key, name.clone());
+        self.tell(key, name.clone());
         name
     }
 
@@ -323,6 +369,20 @@ impl Names for Resolver<'_> {
         let lacks = lacks.flatten();
         lacks.collect::<BTreeSet<_>>().into_iter().collect()
     }
+
+    fn told(&self) -> Vec<Told> {
+        let told = |key: &(SiteId, u64, u64)| {
+            let (site, size, align) = *key;
+            let name = self.types.get(key)?.clone();
+            Some(Told {
+                site,
+                size,
+                align,
+                name,
+            })
+        };
+        self.asked.iter().filter_map(told).collect()
+    }
 }
 
 impl fmt::Debug for Resolver<'_> {
@@ -330,5 +390,71 @@ impl fmt::Debug for Resolver<'_> {
         f.debug_struct("Resolver")
             .field("modules", &self.modules)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Files for Nothing {
+        fn open(&self, _: &Path) -> io::Result<&'static [u8]> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn told(site: u32, full: &str) -> Told {
+        Told {
+            site: SiteId(site),
+            size: 48,
+            align: 8,
+            name: TypeName {
+                full: full.into(),
+                short: full.into(),
+                payload: [full.into()].into(),
+                confidence: Confidence::Exact,
+            },
+        }
+    }
+
+    fn site(number: u32) -> Site {
+        Site {
+            id: SiteId(number),
+            ..Site::default()
+        }
+    }
+
+    /// Each look read debug information anew.
+    #[test]
+    fn what_an_earlier_look_told_needs_no_file() {
+        let mut resolver = Resolver::new(Vec::new(), &Nothing);
+        resolver.know(vec![told(1, "a::Entity"), told(2, "b::Entity")]);
+        let name = resolver.type_of(&site(2), 48, 8);
+        assert_eq!((&*name.full, &*name.short), ("b::Entity", "b::Entity"));
+        assert_eq!(&*resolver.type_of(&site(1), 48, 8).short, "Entity");
+        assert_eq!(&*resolver.type_of(&site(1), 64, 8).full, "");
+        let sites = resolver
+            .told()
+            .into_iter()
+            .map(|one| (one.site.0, one.size));
+        assert_eq!(sites.collect::<Vec<_>>(), [(1, 48), (2, 48), (1, 64)]);
+    }
+
+    #[test]
+    fn only_files_of_c_are_passed_over() {
+        for path in [
+            "/lib/x86_64-linux-gnu/libc.so.6",
+            "/lib64/ld-linux-x86-64.so.2",
+        ] {
+            assert!(is_of_c(path), "{path}");
+        }
+        for path in ["/srv/libc.so.d/server", "/srv/server", "/srv/libmine.so"] {
+            assert!(!is_of_c(path), "{path}");
+        }
     }
 }

@@ -184,6 +184,8 @@ fn try_to_start(options: &Options) -> Result<(), Refusal> {
     }
     let kept =
         Shared::within(KEPT_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
+    let names =
+        Shared::within(NAMES_ROOM).map_err(|error| Refusal::System("shared memory", error))?;
     let room = arena::reserve().ok_or(Refusal::NoRoom)?;
     prepare_to_stop().map_err(|error| Refusal::System("the signal that stops threads", error))?;
     quiet_panics_in_the_clone();
@@ -191,7 +193,7 @@ fn try_to_start(options: &Options) -> Result<(), Refusal> {
     files::look_in(apart::places());
     let thread = |error| Refusal::System("the agent's threads", error);
     let errands = Errands::start().map_err(thread)?;
-    spawn(signal, errands, history, kept, room).map_err(thread)?;
+    spawn(signal, errands, history, [kept, names], room).map_err(thread)?;
     quit::install(signal).map_err(|error| Refusal::System("the handler", error))
 }
 
@@ -205,6 +207,8 @@ pub fn prepare_to_stop() -> io::Result<()> {
 
 /// Bytes for what looks hand on: in the counts of one, a group of blocks takes about 10.
 const KEPT_ROOM: usize = 32 << 20;
+/// Bytes for the types told in one look, about 10 for a group of blocks and 50 for a name.
+const NAMES_ROOM: usize = 4 << 20;
 /// Bytes of stack for the agent's thread, and so for the clone. Debug information nests deep.
 const STACK: usize = 8 << 20;
 
@@ -212,7 +216,7 @@ fn spawn(
     signal: i32,
     errands: Errands,
     history: Option<PathBuf>,
-    kept: Shared,
+    [kept, names]: [Shared; 2],
     room: u64,
 ) -> io::Result<()> {
     let _deaf = process::Deaf::to_all(&[signal]);
@@ -231,6 +235,7 @@ fn spawn(
             clock: Clock::new(room),
             number: 0,
             kept,
+            names,
             settings: Settings::default(),
             before: None,
             history,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::place::Place;
 use super::{Looks, watch};
 use crate::capture::{self, Frozen};
-use crate::heap::{Answered, Before, Gap, Host, Request, Untold};
+use crate::heap::{Answered, Before, Gap, Host, Module, Request, Told, Untold};
 use crate::os::look::{self, Channel};
 use crate::os::shared::Shared;
 use crate::os::{files::Mapped, process, quit, signals};
@@ -13,7 +13,7 @@ use crate::query::{self, View};
 use crate::resolve::Resolver;
 use crate::talk::{self, Prompt, Tty};
 use crate::track::arena;
-use crate::trend::{Damaged, Ledger};
+use crate::trend::{Damaged, Ledger, decode_names, encode_names};
 
 /// Exit status of a look that panicked outside every command's own guard.
 const PANICKED: u8 = 70;
@@ -68,6 +68,8 @@ impl Study<'_> {
         };
         watch::tell_memory(self.channel, &before);
         let mut resolver = Resolver::new(snapshot.modules.clone(), &files);
+        let names = &self.looks.names;
+        resolver.know(decode_names(&names.latest(), &snapshot.modules).unwrap_or_default());
         let memory = capture::memory_of_the_program();
         let mut view = View::open(&snapshot, &mut resolver, &memory, ledger, kept.room());
         view.settings = self.looks.settings;
@@ -80,6 +82,8 @@ impl Study<'_> {
         let mut host = Asks {
             channel: self.channel,
             kept,
+            names,
+            modules: &snapshot.modules,
             left: Left::Over,
         };
         // Before anything that may fail. Without it the next look says that it is the first.
@@ -132,6 +136,8 @@ fn read(kept: &Shared) -> (Ledger, Option<Gap>) {
 struct Asks<'a> {
     channel: &'a Channel,
     kept: &'a Shared,
+    names: &'a Shared,
+    modules: &'a [Module],
     left: Left,
 }
 
@@ -149,5 +155,11 @@ impl Host for Asks<'_> {
 
     fn keep(&mut self, content: &[u8]) -> Result<(), Untold> {
         self.kept.publish(content).then_some(()).ok_or(Untold)
+    }
+
+    fn keep_names(&mut self, told: &[Told]) {
+        let bytes = encode_names(told, self.modules, self.names.room());
+        // Unkept, the next look reads debug information again.
+        let _kept = self.names.publish(&bytes);
     }
 }

@@ -61,6 +61,7 @@ pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
     }
     // Where it cannot be kept, the next look says that it has no peaks to compare with.
     let _kept = guarded(|| view.hand_on_peaks(host));
+    let _kept = guarded(|| view.hand_on_names(host));
     page
 }
 

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -15,11 +15,14 @@ use super::complete::Words;
 use super::execute::{execute, first, guarded, question};
 use super::page::page;
 use super::{Error, Terminal, program};
-use crate::heap::{Answered, Host, Request, Untold};
+use crate::heap::{Answered, Host, Request, Told, Untold};
 use crate::query::View;
 use crate::render::Style;
 
 const PROMPT: &str = "(sigheap) ";
+/// How long the first screen waits for names: what is heaviest has one by then. Code that was not optimised reads them ten
+/// times as slowly.
+const PATIENCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2000 } else { 100 });
 /// Lines of history kept.
 const HISTORY: usize = 1000;
 /// The longest line a plain reader takes, in bytes.
@@ -91,7 +94,10 @@ impl Prompt {
         let style = self.style(view, terminal);
         match answered {
             None => {
+                let began = Instant::now();
+                view.hurry(move || began.elapsed() > PATIENCE);
                 let screen = first(view, style);
+                view.take_time();
                 terminal.write_all(screen.text.as_bytes())?;
                 terminal.flush()?;
             }
@@ -101,12 +107,15 @@ impl Prompt {
             }
         }
         if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
-            (words.types, words.paths) = guarded(|| view.type_names()).unwrap_or_default();
             words.threads = view.thread_names();
         }
-        // Where it cannot be kept, the next look says that it has no peaks to compare with.
-        let _kept = guarded(|| view.hand_on_peaks(host));
+        self.read_on(view, terminal)?;
+        let mut learned = false;
         while !host.asked {
+            if !learned && view.knows_types() {
+                self.learn(view, host);
+                learned = true;
+            }
             self.know(view, terminal);
             let line = match self.read(terminal)? {
                 Typed::Line(line) => line,
@@ -124,6 +133,28 @@ impl Prompt {
             self.show(&outcome.text, view.settings.paging, terminal)?;
         }
         Ok(())
+    }
+
+    /// Reads the types for which the first screen did not wait, under a prompt that stands already, until something is typed.
+    fn read_on(&self, view: &mut View<'_>, terminal: &mut dyn Terminal) -> io::Result<()> {
+        if self.editor.is_none() || view.knows_types() || !view.snapshot.tracking.present {
+            return Ok(());
+        }
+        terminal.write_all(PROMPT.as_bytes())?;
+        terminal.flush()?;
+        let _read = guarded(|| view.read_on(&|| terminal.has_input()));
+        // The editor writes its own.
+        terminal.write_all(b"\r\x1b[K")
+    }
+
+    /// What all types are good for beside answers: completion, and the looks to come.
+    fn learn(&mut self, view: &mut View<'_>, host: &mut Leaving<'_>) {
+        if let Some(words) = self.editor.as_mut().and_then(Editor::helper_mut) {
+            (words.types, words.paths) = guarded(|| view.type_names()).unwrap_or_default();
+        }
+        // Where it cannot be kept, the next look says that it has no peaks to compare with.
+        let _kept = guarded(|| view.hand_on_peaks(host));
+        let _kept = guarded(|| view.hand_on_names(host));
     }
 
     /// For completion: what may have changed since the last line.
@@ -215,6 +246,10 @@ impl Host for Leaving<'_> {
     fn keep(&mut self, content: &[u8]) -> Result<(), Untold> {
         self.host.keep(content)
     }
+
+    fn keep_names(&mut self, told: &[Told]) {
+        self.host.keep_names(told);
+    }
 }
 
 /// What was typed is the user's own affair, and so is the folder. Without it there is no history, and all else works.
@@ -253,7 +288,11 @@ fn read_plain(terminal: &mut dyn Terminal) -> io::Result<Typed> {
     let mut byte = [0];
     loop {
         let read = match terminal.read(&mut byte) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // Ctrl-C; the terminal itself has forgotten what was typed.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                terminal.write_all(b"\n")?;
+                return Ok(Typed::Nothing);
+            }
             read => read?,
         };
         match (read, byte[0]) {

@@ -144,9 +144,11 @@ impl GroupIndex {
 
 fn sum(blocks: &[Block]) -> Vec<Group> {
     let mut sums: HashMap<Key, Tally, Quick> = HashMap::default();
-    for block in blocks {
-        let key = (block.site, block.size, block.align_log2);
-        sums.entry(key).or_default().add(block);
+    let key = |block: &Block| (block.site, block.size, block.align_log2);
+    // Neighbours are often alike, and to hash takes longer than to add.
+    for alike in blocks.chunk_by(|one, next| key(one) == key(next)) {
+        let sum = sums.entry(key(&alike[0])).or_default();
+        alike.iter().for_each(|block| sum.add(block));
     }
     let mut sums: Vec<(Key, Tally)> = sums.into_iter().collect();
     if sums.iter().any(|(_, sum)| sum.sample != 0) {

@@ -3,9 +3,11 @@
 
 mod counts;
 mod ledger;
+mod names;
 mod peaks;
 mod wire;
 
 pub(crate) use counts::{Counts, Group, GroupIndex, Tally};
 pub(crate) use ledger::{Damaged, LONGEST_NAME, Ledger, MOST_MARKS, Mark, NoMark};
+pub(crate) use names::{decode as decode_names, encode as encode_names};
 pub(crate) use peaks::Peaks;

@@ -6,9 +6,12 @@
 //! - [`leaks`]: the demo's leaks, one by one. [`inputs`]: what is hard on it: logs that move, clients that vanish, a full
 //!   disk.
 //! - [`jobs`]: a terminal whose size changes, a shell's background.
+//! - [`terminals`]: dumb, raw and closed ones, and others that have the terminal, too.
 //! - [`modes`]: tracking switched at the prompt.
 //! - [`holds`]: who holds what: a program of known heaps, and the demo's leaks by the commands made for them.
 //! - [`leave`]: every way out of a look.
+//! - [`stopping`]: threads that do not stop, or are many, or come and go.
+//! - [`worst`]: a study that loops, takes all memory, overflows, aborts.
 //! - [`handlers`], [`own_commands`]: programs that are not like the server: handlers, forks, options, commands.
 //! - [`apart`]: debug information in a file apart.
 //! - [`locks`]: programs that hold every lock a look could run into. [`c_allocator`]: who calls C's.
@@ -39,5 +42,8 @@ mod pty;
 mod rules;
 mod screen;
 mod show;
+mod stopping;
 mod streams;
+mod terminals;
 mod threads;
+mod worst;

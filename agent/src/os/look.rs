@@ -228,6 +228,8 @@ fn take(terminal: &Terminal, settings: &Settings) {
     for signal in [libc::SIGALRM, libc::SIGTTIN, libc::SIGTTOU] {
         set_handler(signal, tick as *const () as usize);
     }
+    // It ends a read: a plain prompt then gives the line up.
+    set_handler_with(libc::SIGINT, interrupted as *const () as usize, 0);
     // SAFETY: the kernel reads the timer; its layout is four words.
     unsafe {
         libc::syscall(
@@ -311,6 +313,25 @@ extern "C" fn tick(signal: i32) {
             }
             let latest = &raw const (*LATEST.get()).assume_init_ref().0;
             libc::tcsetattr(terminal, libc::TCSANOW, latest);
+        }
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// Ctrl-C in the middle of a command, which cannot be left half done: says how to be rid of it. While a line is read the
+/// keys come as bytes, or the terminal itself edits the line (`ICANON`), and there is nothing to say.
+extern "C" fn interrupted(_: i32) {
+    let terminal = RESTORE_FD.load(Ordering::SeqCst);
+    // SAFETY: system calls on an open descriptor and a plain record that is valid when zeroed; errno is put back.
+    unsafe {
+        let errno = *libc::__errno_location();
+        let mut now = MaybeUninit::<libc::termios>::zeroed();
+        let is_read = libc::tcgetattr(terminal, now.as_mut_ptr()) == 0;
+        if is_read && now.assume_init_ref().c_lflag & libc::ICANON == 0 {
+            process::write(
+                terminal,
+                b"\r\n[sigheap: Ctrl-\\ ends the look, and the program goes on]\r\n",
+            );
         }
         *libc::__errno_location() = errno;
     }

@@ -1,17 +1,53 @@
-//! `panic`: hidden, for the tests of the guard around commands.
+//! `panic`: hidden, for the tests of what guards the program against its look.
 
-use super::{Command, Example};
+use std::hint::black_box;
+
+use super::{Argument, Command, Error, Example, Kind, Typed, View};
+use crate::heap::Host;
+use crate::report::Report;
 
 pub(crate) static COMMAND: Command = Command {
     name: "panic",
-    summary: "panics, for the tests of the guard around commands",
-    help: "A command that panics must cost its answer alone, not the look and not the program. This one does nothing else, so \
-           that a test from outside can see it.",
+    summary: "goes wrong, for the tests of what guards the program",
+    help: "A command that panics must cost its answer alone; one that goes wrong otherwise the look, and never the program. This \
+           one does nothing else, so that a test from outside can see it.",
+    arguments: &[Argument {
+        name: "HOW",
+        kind: Kind::Word,
+        optional: true,
+        help: "`loop`: never ends; `alloc`: allocates without end; `stack`: calls itself without end; `abort`: as a panic \
+               under panic = \"abort\" does",
+    }],
     examples: &[Example {
         line: "panic",
         says: "panic",
     }],
     hidden: true,
-    run: |_, _, _| panic!("asked for"),
+    run,
     ..Command::PLAIN
 };
+
+fn run(_: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
+    match typed.words.first().map(String::as_str) {
+        None => panic!("asked for"),
+        Some("loop") => loop {
+            std::hint::spin_loop();
+        },
+        Some("alloc") => loop {
+            // Room that nobody touches counts, and costs the machine nothing.
+            black_box(Vec::<u8>::with_capacity(1 << 20).leak());
+        },
+        Some("stack") => Err(typed.wrong(deeper(0).to_string())),
+        Some("abort") => std::process::abort(),
+        Some(_) => Err(typed.wrong("there is no such way to go wrong")),
+    }
+}
+
+/// Calls itself without end, and not by a jump.
+fn deeper(depth: u64) -> u64 {
+    let room = black_box([depth; 100]);
+    match depth {
+        u64::MAX => 0,
+        depth => deeper(depth + 1) + black_box(room)[1],
+    }
+}

@@ -293,5 +293,9 @@ fn did_you<S: AsRef<str>>(near: &[S]) -> Option<String> {
 
 fn usage(command: &str) -> Option<String> {
     let command = find(command).ok()?;
-    Some(format!("usage: {}", command.usage()))
+    Some(format!(
+        "usage: {}; `help {}` has examples",
+        command.usage(),
+        command.name
+    ))
 }

@@ -136,7 +136,7 @@ fn next(view: &mut View<'_>, objects: &[Object]) -> String {
     let more = if view.has_past() { "`growth`" } else { "`top`" };
     match objects.first() {
         Some(_) => {
-            format!("Next: {more}, `list #1` its blocks, `sites #1` where from, `info`, `help`.")
+            format!("Next: {more}, `sites #1` where from, `path #1` who holds it, `leaks`, `help`.")
         }
         None => "Next: `info`, `help`.".to_owned(),
     }

@@ -98,8 +98,8 @@ fn explain(command: &Command) -> Vec<String> {
     let mut lines = vec![
         format!("{}: {}", command.name, command.summary),
         format!("  {}", command.usage()),
-        command.help.to_owned(),
     ];
+    lines.extend(command.help.lines().map(str::to_owned));
     lines.extend(command.more.iter().map(|paragraph| (*paragraph).to_owned()));
     let arguments = command.arguments.iter();
     lines.extend(arguments.map(|a| format!("  {:<22} {}", a.name, a.help)));

@@ -100,8 +100,22 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         notes: left_out(left as u64, "row")
             .into_iter()
             .chain(legend(groups.iter().map(|group| &group.name)))
+            .chain(next(&groups, &holders))
             .collect(),
         gaps: holders.gaps(view),
+    })
+}
+
+/// What to ask next.
+fn next(groups: &[Group], holders: &Holders) -> Option<String> {
+    let cycles = match holders.graph.lost_rings().is_empty() {
+        true => "",
+        false => ", `cycles` the rings among them",
+    };
+    let first = groups.first()?;
+    Some(match first.count {
+        1 => format!("Next: `why #1` where it was born{cycles}."),
+        _ => format!("Next: `why #1` where its oldest was born{cycles}."),
     })
 }
 
@@ -112,8 +126,9 @@ static COLUMNS: [Column; 11] = [
     Column::new("bytes", "bytes"),
     Column::new("indirect_bytes", "indirect"),
     Column::new("indirect", ""),
+    // The first to go where there is no room: where it was allocated is what leads to the mistake.
     Column::new("age_s", "oldest").spare(),
-    Column::flexible("site", "allocated in").spare(),
+    Column::flexible("site", "allocated in"),
     Column::new("site_id", ""),
     Column::new("held", "held by"),
     Column::new("address", ""),
@@ -183,13 +198,19 @@ fn sum(groups: &[Group], held: Held) -> Option<String> {
     let indirect: u64 = of().map(|group| group.indirect).sum();
     let indirect_bytes: u64 = of().map(|group| group.indirect_bytes).sum();
     (direct > 0).then(|| {
+        let below = match indirect {
+            0 => String::new(),
+            n => format!(
+                ", and {} that hang on them, {}",
+                Value::Count(n),
+                Value::Bytes(indirect_bytes)
+            ),
+        };
         format!(
-            "Held by {}: {}, {}, and {} that hang on them, {}.",
+            "Held by {}: {}, {}{below}.",
             held_text(held),
             count(direct, "block"),
             Value::Bytes(bytes),
-            Value::Count(indirect),
-            Value::Bytes(indirect_bytes)
         )
     })
 }

@@ -4,10 +4,11 @@
 const MOST: usize = 3;
 
 /// The names nearest to what was typed, nearest first: those that contain it, or differ in a third of its letters
-/// or in one.
+/// or in one, which is too much of a name of one letter.
 pub(crate) fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let wanted = typed.to_lowercase();
-    let allowed = (wanted.chars().count() / 3).max(1);
+    let letters = wanted.chars().count();
+    let allowed = (letters / 3).max(1).min(letters.saturating_sub(1));
     let mut near: Vec<(usize, &str)> = names
         .map(|name| (distance(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
@@ -57,6 +58,8 @@ mod tests {
         assert_eq!(nearest("cache", names()), ["Cache", "CacheEntity"]);
         assert_eq!(nearest("tpo", names()), ["top"]);
         assert!(nearest("xyzzy", names()).is_empty());
+        assert!(nearest("X", ["P", "Q"].into_iter()).is_empty());
+        assert_eq!(nearest("x", ["X", "Q"].into_iter()), ["X"]);
         assert!(nearest("Nope", ["Core", "Node<u8>"].into_iter()).is_empty());
     }
 }

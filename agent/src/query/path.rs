@@ -68,7 +68,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let subject = Subject::read(view, &typed.words)?;
     let max = typed.value("--max").map(|max| {
         let max = max.parse().ok().filter(|max| *max > 0);
-        max.ok_or_else(|| typed.wrong("--max takes a number"))
+        max.ok_or_else(|| typed.wrong("--max takes a number from 1 on"))
     });
     let max = max.transpose()?;
     let types = view.types();

@@ -139,7 +139,11 @@ fn find_root(view: &mut View<'_>, typed: &Typed, root: &str) -> Result<Root, Err
             (None, None) => Err(view.no_block(address)),
         },
         None if root.is_empty() => Err(typed.wrong("which value?")),
-        None => of_static(view, root),
+        None => {
+            // Also where it is none: Tab then has the names.
+            view.knows_statics = true;
+            of_static(view, root)
+        }
     }
 }
 

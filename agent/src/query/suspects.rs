@@ -18,7 +18,8 @@ pub(crate) static COMMAND: Command = Command {
     help: "Blocks, and types all together, that retain more than a tenth of the live bytes, or the share given with --over: \
            without them as much would be freed. Below each the chain that holds it, and where the bytes accumulate: going \
            down to the largest part again and again, the block at which that drops to much less than before, which is as \
-           a rule the collection that grows. Retained sizes are those of `top --by retained`.",
+           a rule the collection that grows. Of a type only the blocks that nothing else retains are counted, so it may \
+           be less than `top --by retained` says.",
     more: &[POINTERS],
     flags: &[Flag {
         name: "--over",
@@ -45,6 +46,9 @@ pub(crate) static COMMAND: Command = Command {
 const DROP: f64 = 0.7;
 /// The least share of the live bytes unless given.
 const SHARE: f64 = 0.1;
+
+/// What to try where nothing retains so much.
+const LITTLE: f64 = 0.02;
 
 /// A block, or all of a type that nothing else retains.
 struct Suspect {
@@ -79,6 +83,8 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             Value::Bytes(live)
         ),
     };
+    let smaller = (suspects.is_empty() && over > LITTLE)
+        .then(|| format!("Next: `suspects --over {}`.", LITTLE * 100.0));
     Ok(Report {
         command: COMMAND.name,
         head: vec![head],
@@ -92,8 +98,8 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             .map(|one| Object::Block(view.numbered(one.block).address))
             .collect(),
         total: vec![("bytes", Value::Bytes(live))],
+        notes: smaller.into_iter().collect(),
         gaps: holders.gaps(view),
-        ..Report::default()
     })
 }
 
@@ -176,27 +182,32 @@ fn row(
     let name = types.name_of(&block);
     let chain = Chain::to(holders, one.block, 1).into_iter().next();
     let point = accumulation_point(holders, one.block);
+    // Of many blocks the chain of one is shown, and it accumulates in none of them.
+    let is_one = one.count == 1;
+    let subject = if is_one { "" } else { "the largest is " };
     let mut below = Vec::new();
     let (mut origin, mut chain_value) = (Value::None, Value::None);
     if let Some(chain) = &chain {
         let mut row = path::chain_row(view, holders, types, chain, full);
         chain_value = row.cells.swap_remove(path::CHAIN);
         let text = chain.origin(view, holders);
-        below.push(line(format!("held by {text}")));
+        below.push(line(format!("{subject}held by {text}")));
         origin = Value::text(text);
         below.extend(row.below);
     } else {
         let held = holders.graph.held(one.block);
-        below.push(line(format!("held by {}", held_text(held))));
+        below.push(line(format!("{subject}held by {}", held_text(held))));
     }
     let at = *view.numbered(point);
-    below.push(line(format!(
-        "accumulates in {} {}, which retains {} in {}",
-        at.address,
-        type_value(&types.name_of(&at), full),
-        Value::Bytes(holders.graph.retained(point)),
-        count(below_of(holders, point), "part"),
-    )));
+    if is_one {
+        below.push(line(format!(
+            "accumulates in {} {}, which retains {} in {}",
+            at.address,
+            type_value(&types.name_of(&at), full),
+            Value::Bytes(holders.graph.retained(point)),
+            count(below_of(holders, point), "part"),
+        )));
+    }
     Row {
         below,
         ..Row::new([

@@ -56,6 +56,17 @@ fn every_command_says_what_it_is_for() {
 }
 
 #[test]
+fn a_line_of_help_is_one_line() {
+    for command in COMMANDS {
+        let line = format!("help {}", command.name);
+        let report = answer(&[&line]).unwrap();
+        let lines = report.head.iter();
+        assert!(lines.clone().all(|line| !line.contains('\n')), "{line}");
+        assert!(lines.len() > 5, "{line}");
+    }
+}
+
+#[test]
 fn everything_that_can_be_typed_is_explained() {
     for command in COMMANDS {
         let arguments = command.arguments.iter().map(|one| (one.name, one.help));

@@ -287,13 +287,15 @@ impl<'a> View<'a> {
         gaps
     }
 
-    /// The names of the statics, for completion. None before a command has read them: that takes longer than a key may.
+    /// The names of the statics, for completion, without those that macros make for themselves (`__CALLSITE`), which are most of
+    /// them. None before a command has read them: that takes longer than a key may.
     pub(crate) fn static_names(&self) -> Vec<String> {
         if !self.knows_statics {
             return Vec::new();
         }
         let statics = self.names.layouts().statics();
-        unique(statics.iter().map(|one| one.name.to_string()))
+        let named = statics.iter().filter(|one| !one.name.contains("::__"));
+        unique(named.map(|one| one.name.to_string()))
     }
 
     /// The names of the threads, for completion.

@@ -125,6 +125,10 @@ impl Typed {
             return Err(self.wrong("which block?"));
         };
         let block = view.block(word)?;
-        block.ok_or_else(|| self.wrong(format!("`{word}` is no address")))
+        block.ok_or_else(|| {
+            self.wrong(format!(
+                "`{word}` is no address; of a type, `list {word}` shows them"
+            ))
+        })
     }
 }

@@ -116,9 +116,13 @@ fn what_nobody_holds_is_told_by_verdict() {
     assert_eq!(
         report.head,
         [
-            "Held by nothing: 4 blocks, 272 B, and 0 that hang on them, 0 B.",
-            "Held by memory that is not tracked alone: 1 block, 20 B, and 0 that hang on them, 0 B."
+            "Held by nothing: 4 blocks, 272 B.",
+            "Held by memory that is not tracked alone: 1 block, 20 B."
         ]
+    );
+    assert_eq!(
+        report.notes.last().map(String::as_str),
+        Some("Next: `why #1` where it was born, `cycles` the rings among them.")
     );
 }
 
@@ -180,6 +184,7 @@ fn suspects_say_where_it_accumulates() {
     );
     let none = answer(&["suspects --over 100"]).unwrap();
     assert!(none.rows.is_empty() && none.head[0].starts_with("Nothing retains 100.0 %"));
+    assert_eq!(none.notes, ["Next: `suspects --over 2`."]);
     assert!(answer(&["suspects --over x"]).is_err());
 }
 

@@ -21,6 +21,9 @@ const CASES: &[(&str, &str, &str)] = &[
         "static programs::holds::PAST_THE_END",
     ),
     ("Tagged", "static", "static programs::holds::TAGGED"),
+    // LeakSanitizer takes a `Weak` for a pointer like any other.
+    ("WeakAlone", "weak", "static programs::holds::WEAK_ALONE"),
+    ("WeakToo", "static", "static programs::holds::STRONG"),
     ("OnStack", "stack", "stack of "),
     ("InRegister", "stack", "register of "),
     ("InVectorRegister", "stack", "vector register of "),
@@ -80,7 +83,7 @@ fn what_is_lost_is_told_by_type_with_what_hangs_on_it() {
         let is_lost = of(&format!("::{case}>")).0 > 0;
         assert_eq!(
             is_lost,
-            matches!(*held, "nothing" | "untracked"),
+            matches!(*held, "nothing" | "untracked" | "weak"),
             "{case}: {leaks}"
         );
     }
@@ -160,6 +163,9 @@ fn path_names_the_static_that_keeps_the_entities() {
     );
     let by = most["root"].as_str().unwrap_or_default();
     assert!(by.contains("demo_server::"), "{path}");
+    let chain = most["chain"].as_array().cloned().unwrap_or_default();
+    let named = chain.iter().any(|step| step["field"].is_string());
+    assert!(named, "no field is named: {path}");
 }
 
 #[test]
@@ -176,6 +182,13 @@ fn cycles_names_the_clients_and_connections() {
         );
     }
     assert!(number(ring, "count") > 20, "{cycles}");
+    let chain = ring["chain"].as_array().cloned().unwrap_or_default();
+    let weaken: Vec<_> = chain.iter().filter(|step| step["weaken"] == true).collect();
+    assert_eq!(weaken.len(), 1, "{cycles}");
+    assert_eq!(
+        (&weaken[0]["field"], &weaken[0]["hold"]),
+        (&"client".into(), &"shared".into())
+    );
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn measure(blocks: &[Block], roots: &[Root]) {
     let before = IN_USE.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
     let begun = Instant::now();
-    let scan = scan(blocks, roots, &Own, false);
+    let scan = scan(blocks, roots, &Own, false, &|_| Vec::new());
     let scanned = begun.elapsed();
     let links = scan.links.count();
     let graph = Graph::new(

@@ -6,8 +6,8 @@ use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 
 use crate::{go_on, say_whether_active};
@@ -21,7 +21,7 @@ macro_rules! cases {
 
 cases! {
     InStatic InVector InThreadLocal OnStack InRegister InVectorRegister Inside PastTheEnd Tagged Mixed UpperBits
-    GivenToC InMapping GivenToKernel Forgotten Inner
+    GivenToC InMapping GivenToKernel Forgotten Inner WeakAlone WeakToo
 }
 
 /// Holds another, and is lost.
@@ -41,6 +41,9 @@ struct Child {
 static IN_STATIC: Mutex<Option<Box<InStatic>>> = Mutex::new(None);
 #[expect(clippy::vec_box, reason = "blocks of their own are what a test counts")]
 static IN_VECTOR: Mutex<Vec<Box<InVector>>> = Mutex::new(Vec::new());
+static WEAK_ALONE: Mutex<Vec<Weak<WeakAlone>>> = Mutex::new(Vec::new());
+static WEAK_TOO: Mutex<Vec<Weak<WeakToo>>> = Mutex::new(Vec::new());
+static STRONG: Mutex<Vec<Arc<WeakToo>>> = Mutex::new(Vec::new());
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 static PAST_THE_END: AtomicUsize = AtomicUsize::new(0);
 static TAGGED: AtomicUsize = AtomicUsize::new(0);
@@ -80,6 +83,16 @@ fn held() {
     let many = (0..500).map(|_| Box::default());
     *IN_VECTOR.lock().expect("nobody panics") = black_box(many.collect());
     IN_THREAD_LOCAL.set(Some(black_box(Box::default())));
+    let (alone, too) = (black_box(Arc::default()), black_box(Arc::default()));
+    WEAK_ALONE
+        .lock()
+        .expect("nobody panics")
+        .push(Arc::downgrade(&alone));
+    WEAK_TOO
+        .lock()
+        .expect("nobody panics")
+        .push(Arc::downgrade(&too));
+    STRONG.lock().expect("nobody panics").push(too);
     INSIDE.store(address(Box::<Inside>::default()) + 17, Ordering::SeqCst);
     PAST_THE_END.store(
         address(Box::<PastTheEnd>::default()) + size_of::<PastTheEnd>(),

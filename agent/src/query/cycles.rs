@@ -2,20 +2,20 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::holders::{Holders, offset_text};
+use super::holders::Holders;
 use super::refs::POINTERS;
 use super::rows::{self, ALL, N, left_out};
 use super::types::{Types, type_value};
 use super::view::age;
 use super::{Command, Error, Example, Need, Typed, View};
-use crate::heap::{Block, Held, Host};
+use crate::heap::{Block, Host};
 use crate::report::{Column, Line, Object, Report, Row, Value, count};
 
 pub(crate) static COMMAND: Command = Command {
     name: "cycles",
     aliases: &[],
     summary: "rings of Rc and Arc that nothing else holds",
-    help: "Blocks that hold each other in a ring, of which at least one is counted (`Rc`, `Arc`), and that no root leads to: \
+    help: "Blocks that hold each other in a ring, of which at least one is counted (`Rc`, `Arc`), and that no root leads to, unless by a `Weak`: \
            their counts never reach zero. One row for rings of the same types, with the ring of one of them below, from its \
            oldest block on, and where in each the pointer to the next stands. What was born first is most likely the \
            owner, so the pointer back to it is the one to make a `Weak`; where all are of one age, which one is for the \
@@ -38,6 +38,10 @@ pub(crate) static COMMAND: Command = Command {
     run,
     ..Command::PLAIN
 };
+
+/// Said of the pointer that is offered to be made weak.
+const WHY_THAT_ONE: &str =
+    "weak? points back at the oldest, most likely the owner: a rule of thumb";
 
 /// Rings of the same types.
 struct Group {
@@ -75,6 +79,10 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     rows::fit(&mut rows, lines);
     groups.truncate(rows.len());
     let left = found - rows.len();
+    let why = groups
+        .iter()
+        .any(|group| closes_at_the_oldest(view, &group.way))
+        .then(|| WHY_THAT_ONE.to_owned());
     let head = groups
         .is_empty()
         .then(|| "No ring of Rc or Arc holds itself alive.".to_owned());
@@ -88,7 +96,10 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             .filter_map(|group| object(view, group))
             .collect(),
         total,
-        notes: left_out(left as u64, "row").into_iter().collect(),
+        notes: left_out(left as u64, "row")
+            .into_iter()
+            .chain(why)
+            .collect(),
         gaps: holders.gaps(view),
     })
 }
@@ -163,8 +174,8 @@ fn way_round(holders: &Holders, first: u32) -> Vec<u32> {
                 way.reverse();
                 return way;
             }
-            let is_lost = holders.graph.held(to) == Held::Nothing;
-            if is_lost && !link.is_weak() && to != first && !from.contains_key(&to) {
+            let is_like = holders.graph.held(to) == holders.graph.held(first);
+            if is_like && !link.is_weak() && to != first && !from.contains_key(&to) {
                 from.insert(to, block);
                 queue.push_back(to);
             }
@@ -209,20 +220,28 @@ fn pairs(way: &[u32]) -> impl Iterator<Item = (u32, u32)> {
     way.iter().copied().zip(next.copied())
 }
 
+/// Whether the last pointer of the ring leads back to a block that is older than all others: that which made them, most
+/// likely.
+fn closes_at_the_oldest(view: &View<'_>, way: &[u32]) -> bool {
+    let birth = |block: &u32| view.numbered(*block).birth;
+    match way {
+        [first, rest @ ..] if !rest.is_empty() => {
+            rest.iter().all(|block| birth(block) > birth(first))
+        }
+        _ => false,
+    }
+}
+
 fn lines(view: &View<'_>, types: &Types, holders: &Holders, way: &[u32], full: bool) -> Vec<Line> {
     const MOST: usize = 12;
-    let oldest = view.numbered(way[0]).birth;
-    let is_oldest = way.len() > 1
-        && way[1..]
-            .iter()
-            .all(|block| view.numbered(*block).birth > oldest);
+    let closes = closes_at_the_oldest(view, way);
     let line = |(place, (from, to)): (usize, (u32, u32))| {
         let (block, next) = (view.numbered(from), view.numbered(to));
-        let edge = holders.edge(view, from, to);
+        let edge = holders.edge(view, types, from, to);
         let at = edge
-            .map(|edge| format!(" {}", offset_text(edge.offset)))
+            .map(|edge| format!(" {}", holders.field(view, types, &edge)))
             .unwrap_or_default();
-        let mend = if is_oldest && place + 1 == way.len() {
+        let mend = if closes && place + 1 == way.len() {
             ": this one weak?"
         } else {
             ""
@@ -248,20 +267,32 @@ fn lines(view: &View<'_>, types: &Types, holders: &Holders, way: &[u32], full: b
 }
 
 fn chain(view: &View<'_>, types: &Types, holders: &Holders, way: &[u32]) -> Value {
-    let step = |(from, to): (u32, u32)| {
+    let closes = closes_at_the_oldest(view, way);
+    let step = |(place, (from, to)): (usize, (u32, u32))| {
         let block = view.numbered(from);
-        let edge = holders.edge(view, from, to);
+        let edge = holders.edge(view, types, from, to);
         Value::Map(vec![
             ("address", Value::Address(block.address)),
             ("type", type_value(&types.name_of(block), true)),
+            (
+                "field",
+                edge.map_or(Value::None, |edge| {
+                    Value::text(holders.field(view, types, &edge))
+                }),
+            ),
+            (
+                "hold",
+                edge.map_or(Value::None, |edge| Value::text(edge.hold.to_string())),
+            ),
             (
                 "offset",
                 edge.map_or(Value::None, |edge| Value::Bytes(edge.offset)),
             ),
             ("age_s", age(view.snapshot, block)),
+            ("weaken", Value::Flag(closes && place + 1 == way.len())),
         ])
     };
-    Value::List(pairs(way).map(step).collect())
+    Value::List(pairs(way).enumerate().map(step).collect())
 }
 
 fn object(view: &View<'_>, group: &Group) -> Option<Object> {

@@ -193,13 +193,14 @@ fn to_many(
     groups.truncate(room.0);
     let row = |group: &Group| {
         let (origin, steps) = shapes.steps(group.shape);
+        let fields = fields(view, &holders, types, group.first, steps.len());
         Row {
-            below: lines(types, &steps, full),
+            below: lines(types, &steps, &fields, full),
             ..Row::new([
                 Value::Count(group.count),
                 Value::Bytes(group.bytes),
                 Value::text(&*origin),
-                steps_value(types, &steps),
+                steps_value(types, &steps, &fields),
                 Value::text(holders.graph.held(group.first).to_string()),
             ])
         }
@@ -249,16 +250,52 @@ fn group(
     groups
 }
 
-fn lines(types: &Types, steps: &[Step], full: bool) -> Vec<Line> {
-    let line = |step: &Step| Line {
+/// By which fields each step is reached, as in the chain of one block; nothing where they are not known, or the chain is
+/// longer than its shape. Numbers are left out: they differ from block to block.
+fn fields(
+    view: &View<'_>,
+    holders: &Holders,
+    types: &Types,
+    block: u32,
+    steps: usize,
+) -> Vec<Option<String>> {
+    let mut chain: Vec<u32> = holders.graph.chain(block).take(steps + 1).collect();
+    if chain.len() != steps {
+        return vec![None; steps];
+    }
+    chain.reverse();
+    let between = chain.windows(2).map(|pair| {
+        let edge = holders.edge(view, types, pair[0], pair[1])?;
+        let field = holders.named_field(view, types, &edge)?;
+        Some(without_numbers(&field))
+    });
+    std::iter::once(None).chain(between).collect()
+}
+
+/// `index[17].1` as `index[..].1`.
+fn without_numbers(field: &str) -> String {
+    let mut parts = field.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.split_once(']').map_or("", |(_, rest)| rest);
+        text + "[..]" + rest
+    })
+}
+
+fn lines(types: &Types, steps: &[Step], fields: &[Option<String>], full: bool) -> Vec<Line> {
+    let line = |(step, field): (&Step, &Option<String>)| Line {
         text: format!(
-            "-> {}{}",
+            "{}-> {}{}",
+            field
+                .as_ref()
+                .map(|field| format!("{field} "))
+                .unwrap_or_default(),
             name(types, step, full),
             if step.repeats { " ..." } else { "" }
         ),
         dim: false,
     };
-    steps.iter().map(line).collect()
+    steps.iter().zip(fields).map(line).collect()
 }
 
 fn name(types: &Types, step: &Step, full: bool) -> Rc<str> {
@@ -268,12 +305,13 @@ fn name(types: &Types, step: &Step, full: bool) -> Rc<str> {
     }
 }
 
-fn steps_value(types: &Types, steps: &[Step]) -> Value {
-    let step = |step: &Step| {
+fn steps_value(types: &Types, steps: &[Step], fields: &[Option<String>]) -> Value {
+    let step = |(step, field): (&Step, &Option<String>)| {
         Value::Map(vec![
             ("type", Value::text(&*name(types, step, true))),
             ("repeats", Value::Flag(step.repeats)),
+            ("field", field.clone().map_or(Value::None, Value::text)),
         ])
     };
-    Value::List(steps.iter().map(step).collect())
+    Value::List(steps.iter().zip(fields).map(step).collect())
 }

@@ -1,6 +1,6 @@
 //! `referrers`: who points at a block.
 
-use super::holders::{Holders, Place, offset_text, root_text};
+use super::holders::{Holders, Place, root_text};
 use super::refs::{ADDR, POINTERS, into_value};
 use super::rows::{self, ALL, left_out};
 use super::types::{Types, legend, type_value};
@@ -13,8 +13,8 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &["backrefs"],
     summary: "who points at a block",
     help: "One row a holder: first the roots, which are statics, thread-locals, stacks, registers and memory that is not \
-           tracked, then the blocks with a pointer to this one, or into it. Of a block with several pointers the first is \
-           shown. `referrers #2` goes one step further up, `path` all the way.",
+           tracked, then the blocks with a pointer to this one, or into it. Of a block with several pointers the \
+           strongest is shown. `referrers #2` goes one step further up, `path` all the way.",
     more: &[POINTERS],
     arguments: &[ADDR],
     flags: &[ALL],
@@ -53,7 +53,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         let name = types.name_of(&holder);
         rows.push(block_row(
             view,
-            &holders,
+            (&holders, &types),
             link.to(),
             number,
             &name,
@@ -119,13 +119,13 @@ fn root_row(place: &Place) -> Row {
 
 fn block_row(
     view: &View<'_>,
-    holders: &Holders,
+    (holders, types): (&Holders, &Types),
     from: u32,
     to: u32,
     name: &TypeName,
     full: bool,
 ) -> Row {
-    let edge = holders.edge(view, from, to);
+    let edge = holders.edge(view, types, from, to);
     let holder = view.numbered(from);
     let address: Address = holder.address;
     Row::new([
@@ -133,7 +133,9 @@ fn block_row(
         type_value(name, full),
         Value::Confidence(name.confidence),
         Value::Bytes(holder.size),
-        edge.map_or(Value::None, |edge| Value::text(offset_text(edge.offset))),
+        edge.map_or(Value::None, |edge| {
+            Value::text(holders.field(view, types, &edge))
+        }),
         edge.map_or(Value::None, |edge| Value::Bytes(edge.offset)),
         edge.map_or(Value::None, |edge| into_value(&edge)),
         edge.map_or(Value::None, |edge| Value::text(edge.hold.to_string())),

@@ -1,6 +1,5 @@
 //! `refs`: what a block points at.
 
-use super::holders::offset_text;
 use super::rows::{self, ALL, left_out};
 use super::types::{legend, type_value};
 use super::{Argument, Command, Error, Example, Kind, Need, Typed, View};
@@ -18,7 +17,10 @@ pub(super) const ADDR: Argument = Argument {
 /// What counts as a pointer, for the help of every command that follows some.
 pub(super) const POINTERS: &str = "What reads as an address in a live block, or one past its end, counts as a pointer \
      (`conservative`): low bits used as tags do no harm, but a number may pass for a pointer, and pointers that are \
-     stored in another form (XOR, the upper bits used) are not seen.";
+     stored in another form (XOR, the upper bits used) are not seen. Where a block's type is known, it says by which fields a \
+     pointer is reached and how it holds: `owning` (`Box`, `Vec`), `shared` (`Rc`, `Arc`), `weak`, or `borrowed` (references, \
+     raw pointers). What a `Weak` in a block points at is not held by it, provided its counts agree; one in a static or \
+     on a stack still counts as a pointer like any other.";
 
 pub(crate) static COMMAND: Command = Command {
     name: "refs",
@@ -48,7 +50,7 @@ pub(crate) static COMMAND: Command = Command {
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
     let block = typed.one_block(view)?;
     let (types, holders) = (view.types(), view.holders());
-    let mut edges = holders.edges(view, view.number_of(block));
+    let mut edges = holders.edges(view, &types, view.number_of(block));
     let all = edges.len();
     edges.truncate(rows::rows(view, None, typed));
     let to = |edge: &Edge| view.numbered(edge.to);
@@ -56,7 +58,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let row = |(edge, name): (&Edge, &TypeName)| {
         let to = to(edge);
         Row::new([
-            Value::text(offset_text(edge.offset)),
+            Value::text(holders.field(view, &types, edge)),
             Value::Bytes(edge.offset),
             Value::Address(to.address),
             type_value(name, typed.full()),

@@ -29,11 +29,17 @@ pub struct Scan {
 const MOST_HOLDS: usize = 1 << 24;
 
 /// Scans the live blocks, in order of address, and the roots. Where the allocator is glibc's (`has_chunks`), what it has free
-/// is told from what C code uses.
-pub fn scan(blocks: &[Block], roots: &[Root], memory: &dyn Memory, has_chunks: bool) -> Scan {
+/// is told from what C code uses. `weak` says where in a block pointers stand that hold weakly, in bytes, ascending.
+pub fn scan(
+    blocks: &[Block],
+    roots: &[Root],
+    memory: &dyn Memory,
+    has_chunks: bool,
+    weak: &dyn Fn(&Block) -> Vec<u64>,
+) -> Scan {
     let index = Index::new(blocks);
     let mut reader = Reader::new(memory);
-    let links = links(blocks, &index, &mut reader);
+    let links = links(blocks, &index, &mut reader, weak);
     let mut holds = Vec::new();
     for (number, root) in roots.iter().enumerate() {
         let mut hold = |at, word| {
@@ -103,8 +109,15 @@ impl Edges<'_> {
 }
 
 /// The links of all blocks.
-fn links(blocks: &[Block], index: &Index, reader: &mut Reader<'_>) -> Links {
+fn links(
+    blocks: &[Block],
+    index: &Index,
+    reader: &mut Reader<'_>,
+    weak: &dyn Fn(&Block) -> Vec<u64>,
+) -> Links {
     let mut links = Links::for_blocks(blocks.len());
+    // Of the block looked at last: a large one is read in many pieces.
+    let (mut of, mut weakly) = (u32::MAX, Vec::new());
     let mut first = 0;
     while first < blocks.len() {
         let end = end_of_cluster(blocks, first);
@@ -123,13 +136,22 @@ fn links(blocks: &[Block], index: &Index, reader: &mut Reader<'_>) -> Links {
                     break;
                 }
                 let from = (first + place) as u32;
-                let inside = part(bytes, start, block.address.0..end_of(block));
-                for (_, word) in words(0, inside) {
+                if from != of {
+                    (of, weakly) = (from, weak(block));
+                }
+                let begin = block.address.0;
+                let inside = part(bytes, start, begin..end_of(block));
+                let first = start.max(begin).next_multiple_of(WORD) - begin;
+                for (offset, word) in words(first, inside) {
                     if index.is_near(word)
                         && let Some(to) = index.find(blocks, word)
                         && to != from
                     {
-                        links.add(from, Link::new(to, Hold::Conservative));
+                        let hold = match weakly.binary_search(&offset) {
+                            Ok(_) => Hold::Weak,
+                            Err(_) => Hold::Conservative,
+                        };
+                        links.add(from, Link::new(to, hold));
                     }
                 }
             }
@@ -324,7 +346,7 @@ mod tests {
             (0x2000, bytes(&[0x3018, 0])),
             (0x3000, bytes(&[u64::MAX, 1 << 47, 0x2fff])),
         ]);
-        let scan = scan(&blocks, &[], &memory, false);
+        let scan = scan(&blocks, &[], &memory, false, &|_| Vec::new());
         assert_eq!(pairs(&scan, 3), [(0, 1), (0, 2), (1, 2)]);
         let edges = Edges {
             blocks: &blocks,
@@ -357,7 +379,7 @@ mod tests {
                 words: Words::Values(vec![0, 0x1018]),
             },
         ];
-        let found: Vec<_> = scan(&blocks, &roots, &memory, false)
+        let found: Vec<_> = scan(&blocks, &roots, &memory, false, &|_| Vec::new())
             .holds
             .iter()
             .map(|hold| (hold.root, hold.at, hold.to))
@@ -400,7 +422,7 @@ mod tests {
             words: Words::At(0x5000_0000..0x5000_0088),
         }];
         let at = |has_chunks| -> Vec<u64> {
-            let found = scan(&blocks, &roots, &memory, has_chunks);
+            let found = scan(&blocks, &roots, &memory, has_chunks, &|_| Vec::new());
             found.holds.iter().map(|hold| hold.at).collect()
         };
         assert_eq!(at(true), [0x5000_0058]);
@@ -415,7 +437,7 @@ mod tests {
             (0x9000_0000, bytes(&[0x1000])),
         ]);
         assert_eq!(
-            pairs(&scan(&blocks, &[], &memory, false), 2),
+            pairs(&scan(&blocks, &[], &memory, false, &|_| Vec::new()), 2),
             [(0, 1), (1, 0)]
         );
     }
@@ -451,7 +473,7 @@ mod tests {
                 }
             }
             let pieces = contents.iter().map(|(at, words)| (*at, bytes(words))).collect();
-            let found = pairs(&scan(&blocks, &[], &Pieces(pieces), false), blocks.len());
+            let found = pairs(&scan(&blocks, &[], &Pieces(pieces), false, &|_| Vec::new()), blocks.len());
             let found: std::collections::BTreeSet<_> = found.into_iter().collect();
             prop_assert_eq!(found, expected);
         }

@@ -16,6 +16,7 @@ mod pointers;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod value;
 
 use std::rc::Rc;
@@ -26,6 +27,7 @@ pub(crate) use block::Whole;
 pub use edges::{Edges, Scan, scan};
 pub(crate) use path::{Lost, split, steps};
 pub use pointers::{Plans, TypedPointer};
+pub(crate) use typed::Typed;
 pub(crate) use value::{Limits, Value};
 
 /// Reads values.

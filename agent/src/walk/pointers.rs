@@ -37,6 +37,18 @@ struct Plan {
     is_whole: bool,
 }
 
+/// What a block of this content is made up of.
+fn element(content: Content) -> Option<TypeId> {
+    match content {
+        Content::Unknown | Content::Bytes => None,
+        Content::One(of)
+        | Content::Items(of)
+        | Content::Counted(of)
+        | Content::CountedItems(of)
+        | Content::Table(of) => Some(of),
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Step {
     /// A pointer at an offset.
@@ -95,6 +107,11 @@ impl Plans {
             }
             Content::Table(of) => self.table(walker, of, bytes, visit),
         }
+    }
+
+    /// Whether a block of this content may hold anything weakly.
+    pub(super) fn may_be_weak(&self, walker: &Walker<'_>, content: Content) -> bool {
+        element(content).is_some_and(|of| self.plan(walker, of).may_be_weak())
     }
 
     fn items(
@@ -346,6 +363,14 @@ fn held_by_field(layout: &Layout, field: &str) -> Option<Hold> {
 }
 
 impl Plan {
+    fn may_be_weak(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Word(_, hold) => *hold == Hold::Weak,
+            Step::Choice(_, _, cases) => cases.iter().any(|(.., plan)| plan.may_be_weak()),
+            Step::Array(_, _, plan) | Step::Counted { plan, .. } => plan.may_be_weak(),
+        })
+    }
+
     fn run(&self, bytes: &[u8], from: u64, visit: &mut dyn FnMut(TypedPointer)) {
         for step in &self.steps {
             match step {

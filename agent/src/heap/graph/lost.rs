@@ -33,20 +33,30 @@ impl Graph {
         lost
     }
 
-    /// The rings that no root leads to, each of at least two blocks.
+    /// The rings that no root leads to, or no other way than by pointers that hold weakly; each of at least two blocks.
     pub fn lost_rings(&self) -> Vec<Vec<u32>> {
         let mut found = Vec::new();
-        self.for_each_ring(|ring| {
-            if ring.len() > 1 {
-                found.push(ring.to_vec());
-            }
-        });
+        for held in [Held::Nothing, Held::Weakly] {
+            self.for_each_ring(held, |ring| {
+                if ring.len() > 1 && !ring.iter().any(|block| self.may_be_held(*block)) {
+                    found.push(ring.to_vec());
+                }
+            });
+        }
         found
+    }
+
+    /// Whether memory that is not followed may hold it, beside weak pointers.
+    fn may_be_held(&self, block: u32) -> bool {
+        let strong = |link: &Link| {
+            matches!(self.held(link.to()), Held::Untracked | Held::Leftover) && !link.is_weak()
+        };
+        !self.holds(block).is_empty() || self.back(block).iter().any(strong)
     }
 
     fn heads(&self) -> Vec<Lost> {
         let mut found = Vec::new();
-        self.for_each_ring(|ring| {
+        self.for_each_ring(Held::Nothing, |ring| {
             let mut heads = ring.to_vec();
             heads.sort_unstable();
             let from_outside = |link: &Link| {
@@ -77,8 +87,8 @@ impl Graph {
         heads.map(lost).collect()
     }
 
-    fn for_each_ring(&self, found: impl FnMut(&[u32])) {
-        let is_lost = |block| self.held(block) == Held::Nothing;
+    fn for_each_ring(&self, held: Held, found: impl FnMut(&[u32])) {
+        let is_lost = |block| self.held(block) == held;
         rings(
             &self.links,
             self.blocks(),
@@ -106,8 +116,8 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heap::RootKind;
-    use crate::heap::graph::fixture::{block, hold, links, some_graph};
+    use crate::heap::graph::fixture::{block, hold, links, links_with, some_graph};
+    use crate::heap::{Hold, RootKind};
     use proptest::prelude::*;
 
     fn graph(count: usize, edges: &[(u32, u32)], held: &[u32]) -> Graph {
@@ -135,6 +145,25 @@ mod tests {
         assert_eq!(heads, [(&[1, 2][..], 1), (&[4][..], 0)]);
         assert_eq!(graph.lost_rings().len(), 1);
         assert_eq!(graph.lost(Held::Untracked), []);
+    }
+
+    #[test]
+    fn a_ring_that_is_known_weakly_alone_is_lost() {
+        let ring = |root: &[crate::heap::RootHold]| {
+            // 0 points weakly at 1; 1 and 2 hold each other.
+            let edges = [
+                (0, 1, Hold::Weak),
+                (1, 2, Hold::Shared),
+                (2, 1, Hold::Shared),
+            ];
+            let kinds = vec![RootKind::Static { module: 0 }, RootKind::Untracked];
+            let blocks: Vec<_> = (0..3).map(|place| block(place << 8, 1)).collect();
+            let graph = Graph::new(&blocks, links_with(3, &edges), root.to_vec(), kinds);
+            graph.lost_rings().len()
+        };
+        assert_eq!(ring(&[hold(0, 0)]), 1);
+        assert_eq!(ring(&[hold(0, 0), hold(0, 2)]), 0, "a static holds it, too");
+        assert_eq!(ring(&[hold(0, 0), hold(1, 2)]), 0, "C may hold it");
     }
 
     proptest! {

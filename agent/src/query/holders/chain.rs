@@ -1,7 +1,7 @@
 //! Chains from roots to one block, step by step, with where in its holder each pointer stands.
 
-use super::{Holders, Place, held_text, offset_text, root_text};
-use crate::heap::{Held, Hold, RootHold};
+use super::{Holders, Place, held_text, root_text};
+use crate::heap::{Edge, Held, RootHold};
 use crate::query::View;
 use crate::query::types::{Types, type_value};
 use crate::report::{Line, Value};
@@ -73,11 +73,11 @@ impl Chain {
         types: &Types,
         full: bool,
     ) -> Vec<Line> {
-        let steps = self.steps(view, holders);
-        let line = |(place, block): (Option<u64>, u32)| {
+        let steps = self.steps(view, holders, types);
+        let line = |(edge, block): (Option<Edge>, u32)| {
             let block = view.numbered(block);
-            let at = place
-                .map(|offset| format!("{} ", offset_text(offset)))
+            let at = edge
+                .map(|edge| format!("{} ", holders.field(view, types, &edge)))
                 .unwrap_or_default();
             let name = type_value(&types.name_of(block), full);
             Line {
@@ -110,7 +110,7 @@ impl Chain {
 
     /// The same for programs.
     pub(crate) fn value(&self, view: &View<'_>, holders: &Holders, types: &Types) -> Value {
-        let step = |(place, number): (Option<u64>, u32)| {
+        let step = |(edge, number): (Option<Edge>, u32)| {
             let block = view.numbered(number);
             let name = types.name_of(block);
             Value::Map(vec![
@@ -118,19 +118,32 @@ impl Chain {
                 ("type", type_value(&name, true)),
                 ("confidence", Value::Confidence(name.confidence)),
                 ("size", Value::Bytes(block.size)),
-                ("offset", place.map_or(Value::None, Value::Bytes)),
-                ("hold", Value::text(Hold::Conservative.to_string())),
+                (
+                    "field",
+                    edge.map_or(Value::None, |edge| {
+                        Value::text(holders.field(view, types, &edge))
+                    }),
+                ),
+                (
+                    "offset",
+                    edge.map_or(Value::None, |edge| Value::Bytes(edge.offset)),
+                ),
+                (
+                    "hold",
+                    edge.map_or(Value::None, |edge| Value::text(edge.hold.to_string())),
+                ),
             ])
         };
-        Value::List(self.steps(view, holders).into_iter().map(step).collect())
+        let steps = self.steps(view, holders, types);
+        Value::List(steps.into_iter().map(step).collect())
     }
 
-    /// Each block with where in the one before the pointer to it stands.
-    fn steps(&self, view: &View<'_>, holders: &Holders) -> Vec<(Option<u64>, u32)> {
+    /// Each block with the pointer to it in the one before.
+    fn steps(&self, view: &View<'_>, holders: &Holders, types: &Types) -> Vec<(Option<Edge>, u32)> {
         let before = std::iter::once(None).chain(self.blocks.iter().copied().map(Some));
         let step = |(before, block): (Option<u32>, &u32)| {
-            let edge = before.and_then(|before| holders.edge(view, before, *block));
-            (edge.map(|edge| edge.offset), *block)
+            let edge = before.and_then(|before| holders.edge(view, types, before, *block));
+            (edge, *block)
         };
         before.zip(&self.blocks).map(step).collect()
     }

@@ -5,52 +5,115 @@ pub(super) mod chain;
 mod place;
 pub(super) mod shape;
 
-use crate::heap::graph::{Graph, Index};
-use crate::heap::{Block, Edge, Gap, Held, Memory, Snapshot};
-use crate::walk::{Edges, scan};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-use super::{Error, Typed, View};
+use crate::heap::graph::{Graph, Index};
+use crate::heap::{Block, Confidence, Content, Edge, Gap, Held, Hold};
+use crate::walk::{Edges, Plans, Typed, scan};
+
+use super::types::Types;
+use super::{Error, View};
 
 pub(super) use place::{Place, root_text};
 
 /// Who holds whom.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Holders {
     pub(super) graph: Graph,
     index: Index,
+    /// Where the pointers of types are.
+    plans: Plans,
+    /// What the blocks of each of the look's groups hold, of those that were asked for.
+    contents: RefCell<Vec<Option<(Content, Confidence)>>>,
     /// Whether there was no room for all links.
     is_cut: bool,
 }
 
 impl Holders {
     /// Reads the frozen heap from end to end.
-    pub(crate) fn of(snapshot: &Snapshot, memory: &dyn Memory) -> Self {
+    fn of(view: &View<'_>, types: &Types) -> Self {
+        let (snapshot, mut holders) = (view.snapshot, Holders::default());
         // Known of glibc's allocator alone, which then has headers before its chunks.
         let has_chunks = snapshot.memory.rounding.is_some();
-        let scan = scan(&snapshot.blocks, &snapshot.roots, memory, has_chunks);
-        let kinds = snapshot.roots.iter().map(|root| root.kind).collect();
-        Holders {
-            graph: Graph::new(&snapshot.blocks, scan.links, scan.holds, kinds),
-            index: scan.index,
-            is_cut: scan.is_cut,
+        let (blocks, roots) = (&snapshot.blocks, &snapshot.roots);
+        let scan = holders.typed(view, types, |typed| {
+            let weak = |block: &Block| typed.weak(block);
+            scan(blocks, roots, view.memory, has_chunks, &weak)
+        });
+        let kinds = roots.iter().map(|root| root.kind).collect();
+        holders.graph = Graph::new(blocks, scan.links, scan.holds, kinds);
+        (holders.index, holders.is_cut) = (scan.index, scan.is_cut);
+        holders
+    }
+
+    /// Asks what types say of pointers.
+    fn typed<R>(&self, view: &View<'_>, types: &Types, ask: impl FnOnce(&Typed<'_>) -> R) -> R {
+        ask(&Typed {
+            walker: view.walker(),
+            plans: &self.plans,
+            content: &|block| self.content(view, types, block),
+        })
+    }
+
+    /// What a block holds, asked once for all of its group, and how sure that is.
+    fn content(&self, view: &View<'_>, types: &Types, block: &Block) -> (Content, Confidence) {
+        let nothing = (Content::Unknown, Confidence::Unknown);
+        let Some(group) = types.index.of(block) else {
+            return nothing;
+        };
+        let mut contents = self.contents.borrow_mut();
+        if contents.len() <= group {
+            contents.resize(group + 1, None);
         }
+        *contents[group].get_or_insert_with(|| {
+            let content = view.site(block.site).map(|site| {
+                let layouts = view.names.layouts();
+                layouts.content(site, block.size, block.align())
+            });
+            content.map_or(nothing, |content| {
+                (content, types.name_of(block).confidence)
+            })
+        })
+    }
+
+    /// By which fields a pointer is reached; where that is not known, how far into its block: `+0x18`.
+    pub(super) fn field(&self, view: &View<'_>, types: &Types, edge: &Edge) -> String {
+        let named = self.named_field(view, types, edge);
+        named.unwrap_or_else(|| offset_text(edge.offset))
+    }
+
+    /// The same; nothing where it is not known.
+    pub(super) fn named_field(
+        &self,
+        view: &View<'_>,
+        types: &Types,
+        edge: &Edge,
+    ) -> Option<String> {
+        let block = view.numbered(edge.from);
+        self.typed(view, types, |typed| typed.place(block, edge.offset))
     }
 
     /// The pointers in a block.
-    pub(super) fn edges(&self, view: &View<'_>, from: u32) -> Vec<Edge> {
+    pub(super) fn edges(&self, view: &View<'_>, types: &Types, from: u32) -> Vec<Edge> {
         let edges = Edges {
             blocks: &view.snapshot.blocks,
             index: &self.index,
             memory: view.memory,
         };
-        edges.of(from)
+        let mut edges = edges.of(from);
+        self.typed(view, types, |typed| {
+            typed.mark(view.numbered(from), &mut edges);
+        });
+        edges
     }
 
-    /// The first pointer in a block to another.
-    pub(super) fn edge(&self, view: &View<'_>, from: u32, to: u32) -> Option<Edge> {
-        self.edges(view, from)
-            .into_iter()
-            .find(|edge| edge.to == to)
+    /// The strongest pointer in a block to another, of equal ones the first.
+    pub(super) fn edge(&self, view: &View<'_>, types: &Types, from: u32, to: u32) -> Option<Edge> {
+        let edges = self.edges(view, types, from).into_iter();
+        edges
+            .filter(|edge| edge.to == to)
+            .min_by_key(|edge| (edge.hold == Hold::Weak, edge.hold))
     }
 
     /// What every answer that rests on pointers does not know.
@@ -77,12 +140,14 @@ impl Holders {
 
 impl View<'_> {
     /// Who holds whom, read once a look.
-    pub(super) fn holders(&mut self) -> std::rc::Rc<Holders> {
-        let (snapshot, memory) = (self.snapshot, self.memory);
-        let holders = self
-            .holders
-            .get_or_insert_with(|| std::rc::Rc::new(Holders::of(snapshot, memory)));
-        std::rc::Rc::clone(holders)
+    pub(super) fn holders(&mut self) -> Rc<Holders> {
+        if let Some(holders) = &self.holders {
+            return Rc::clone(holders);
+        }
+        let types = self.types();
+        let holders = Rc::new(Holders::of(self, &types));
+        self.holders = Some(Rc::clone(&holders));
+        holders
     }
 
     /// The number of a live block.
@@ -115,7 +180,7 @@ pub(super) fn offset_text(offset: u64) -> String {
     format!("+{offset:#x}")
 }
 
-impl Typed {
+impl super::Typed {
     /// The one block that a command is asked about.
     ///
     /// # Errors

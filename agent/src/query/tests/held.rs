@@ -153,7 +153,7 @@ fn a_ring_is_shown_all_the_way_round() {
     assert_eq!(
         below(&report, 0),
         [
-            "0x1800 Arc<CacheEntity> +0x10 -> 0x2400",
+            "0x1800 Arc<CacheEntity> id -> 0x2400",
             "0x2400 unknown +0x18 -> 0x1800"
         ]
     );

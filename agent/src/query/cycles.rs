@@ -8,7 +8,7 @@ use super::rows::{self, ALL, N, left_out};
 use super::types::{Types, type_value};
 use super::view::age;
 use super::{Command, Error, Example, Need, Typed, View};
-use crate::heap::{Block, Host};
+use crate::heap::{Block, Hold, Host};
 use crate::report::{Column, Line, Object, Report, Row, Value, count};
 
 pub(crate) static COMMAND: Command = Command {
@@ -18,8 +18,8 @@ pub(crate) static COMMAND: Command = Command {
     help: "Blocks that hold each other in a ring, of which at least one is counted (`Rc`, `Arc`), and that no root leads to, unless by a `Weak`: \
            their counts never reach zero. One row for rings of the same types, with the ring of one of them below, from its \
            oldest block on, and where in each the pointer to the next stands. What was born first is most likely the \
-           owner, so the pointer back to it is the one to make a `Weak`; where all are of one age, which one is for the \
-           program's author to say. `leaks` counts what hangs on the rings as well.",
+           owner, so the pointer back to it is the one to make a `Weak`; where all are of one age, the one counted pointer that \
+           stands in no collection; and else which one is for the program's author to say. `leaks` counts what hangs on the rings as well.",
     more: &[POINTERS],
     arguments: &[N],
     flags: &[ALL],
@@ -39,9 +39,14 @@ pub(crate) static COMMAND: Command = Command {
     ..Command::PLAIN
 };
 
-/// Said of the pointer that is offered to be made weak.
-const WHY_THAT_ONE: &str =
+/// Why a pointer is offered to be made weak.
+const TO_THE_OLDEST: &str =
     "weak? points back at the oldest, most likely the owner: a rule of thumb";
+const ALONE: &str =
+    "weak? is the only count in no collection, so most likely back: a rule of thumb";
+
+/// Blocks of a ring that are shown.
+const MOST: usize = 12;
 
 /// Rings of the same types.
 struct Group {
@@ -79,10 +84,13 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     rows::fit(&mut rows, lines);
     groups.truncate(rows.len());
     let left = found - rows.len();
-    let why = groups
+    let mut why: Vec<String> = groups
         .iter()
-        .any(|group| closes_at_the_oldest(view, &group.way))
-        .then(|| WHY_THAT_ONE.to_owned());
+        .filter_map(|group| back(view, &types, &holders, &group.way))
+        .map(|(_, why)| why.to_owned())
+        .collect();
+    why.sort_unstable();
+    why.dedup();
     let head = groups
         .is_empty()
         .then(|| "No ring of Rc or Arc holds itself alive.".to_owned());
@@ -220,28 +228,43 @@ fn pairs(way: &[u32]) -> impl Iterator<Item = (u32, u32)> {
     way.iter().copied().zip(next.copied())
 }
 
-/// Whether the last pointer of the ring leads back to a block that is older than all others: that which made them, most
-/// likely.
-fn closes_at_the_oldest(view: &View<'_>, way: &[u32]) -> bool {
-    let birth = |block: &u32| view.numbered(*block).birth;
-    match way {
-        [first, rest @ ..] if !rest.is_empty() => {
-            rest.iter().all(|block| birth(block) > birth(first))
-        }
-        _ => false,
+/// The pointer of a ring that leads back to what made its holder, most likely, and why that one: it points at the block that
+/// is older than all others; or where ages do not tell, it alone is counted and stands in no collection.
+fn back(
+    view: &View<'_>,
+    types: &Types,
+    holders: &Holders,
+    way: &[u32],
+) -> Option<(usize, &'static str)> {
+    let birth = |block: u32| view.numbered(block).birth;
+    let (first, rest) = way.split_first()?;
+    if rest.is_empty() {
+        return None;
     }
+    if rest.iter().all(|block| birth(*block) > birth(*first)) {
+        return Some((rest.len(), TO_THE_OLDEST));
+    }
+    let is_single = |(from, to): (u32, u32)| {
+        let edge = holders.edge(view, types, from, to);
+        edge.is_some_and(|edge| edge.hold == Hold::Shared) && is_counted(types, view.numbered(from))
+    };
+    let mut single = pairs(way)
+        .take(MOST)
+        .enumerate()
+        .filter(|(_, pair)| is_single(*pair));
+    let (place, _) = single.next()?;
+    (way.len() <= MOST && single.next().is_none()).then_some((place, ALONE))
 }
 
 fn lines(view: &View<'_>, types: &Types, holders: &Holders, way: &[u32], full: bool) -> Vec<Line> {
-    const MOST: usize = 12;
-    let closes = closes_at_the_oldest(view, way);
+    let back = back(view, types, holders, way).map(|(place, _)| place);
     let line = |(place, (from, to)): (usize, (u32, u32))| {
         let (block, next) = (view.numbered(from), view.numbered(to));
         let edge = holders.edge(view, types, from, to);
         let at = edge
             .map(|edge| format!(" {}", holders.field(view, types, &edge)))
             .unwrap_or_default();
-        let mend = if closes && place + 1 == way.len() {
+        let mend = if back == Some(place) {
             ": this one weak?"
         } else {
             ""
@@ -267,7 +290,7 @@ fn lines(view: &View<'_>, types: &Types, holders: &Holders, way: &[u32], full: b
 }
 
 fn chain(view: &View<'_>, types: &Types, holders: &Holders, way: &[u32]) -> Value {
-    let closes = closes_at_the_oldest(view, way);
+    let back = back(view, types, holders, way).map(|(place, _)| place);
     let step = |(place, (from, to)): (usize, (u32, u32))| {
         let block = view.numbered(from);
         let edge = holders.edge(view, types, from, to);
@@ -289,7 +312,7 @@ fn chain(view: &View<'_>, types: &Types, holders: &Holders, way: &[u32]) -> Valu
                 edge.map_or(Value::None, |edge| Value::Bytes(edge.offset)),
             ),
             ("age_s", age(view.snapshot, block)),
-            ("weaken", Value::Flag(closes && place + 1 == way.len())),
+            ("weaken", Value::Flag(back == Some(place))),
         ])
     };
     Value::List(pairs(way).enumerate().map(step).collect())

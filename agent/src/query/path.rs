@@ -193,7 +193,7 @@ fn to_many(
     groups.truncate(room.0);
     let row = |group: &Group| {
         let (origin, steps) = shapes.steps(group.shape);
-        let fields = fields(view, &holders, types, group.first, steps.len());
+        let fields = fields(view, &holders, types, group.first, &steps);
         Row {
             below: lines(types, &steps, &fields, full),
             ..Row::new([
@@ -250,21 +250,25 @@ fn group(
     groups
 }
 
-/// By which fields each step is reached, as in the chain of one block; nothing where they are not known, or the chain is
-/// longer than its shape. Numbers are left out: they differ from block to block.
+/// By which fields each step is reached, as in the chain of one block; of what repeats, the first time. Numbers are left
+/// out: they differ from block to block.
 fn fields(
     view: &View<'_>,
     holders: &Holders,
     types: &Types,
     block: u32,
-    steps: usize,
+    steps: &[Step],
 ) -> Vec<Option<String>> {
-    let mut chain: Vec<u32> = holders.graph.chain(block).take(steps + 1).collect();
-    if chain.len() != steps {
-        return vec![None; steps];
-    }
+    const LONGEST: usize = 10_000;
+    let mut chain: Vec<u32> = holders.graph.chain(block).take(LONGEST).collect();
     chain.reverse();
-    let between = chain.windows(2).map(|pair| {
+    let kind = |block: u32| {
+        let group = types.index.of(view.numbered(block));
+        group.map_or(UNKNOWN, |group| types.place_of(group))
+    };
+    let between = steps.windows(2).map(|step| {
+        let is_it = |pair: &&[u32]| [kind(pair[0]), kind(pair[1])] == [step[0].kind, step[1].kind];
+        let pair = chain.windows(2).find(is_it)?;
         let edge = holders.edge(view, types, pair[0], pair[1])?;
         let field = holders.named_field(view, types, &edge)?;
         Some(without_numbers(&field))

@@ -36,7 +36,12 @@ impl Typed<'_> {
 
     /// Says of the edges of a block how they hold, where its type does.
     pub(crate) fn mark(&self, block: &Block, edges: &mut [Edge]) {
-        let (content, confidence) = self.content(block);
+        let (content, sure) = self.content(block);
+        // What stands in a buffer's spare room is old: only its owner knows how much of it is in use.
+        let confidence = match content {
+            Content::Items(_) => sure.min(Confidence::Likely),
+            _ => sure,
+        };
         for pointer in self.pointers(block, content) {
             let found = edges.binary_search_by_key(&pointer.offset, |edge| edge.offset);
             if let Some(edge) = found.ok().and_then(|place| edges.get_mut(place)) {

@@ -144,6 +144,24 @@ fn blocks_are_shown_by_address_and_by_row() {
     assert!(widest <= Some(80), "{tree}");
 }
 
+/// Each level takes some of the stack on which the look runs, and of what readers of JSON bear.
+#[test]
+fn a_chain_is_followed_as_deep_as_it_is_asked_for_and_no_deeper_than_the_stack_bears() {
+    let program = program();
+    let refused = program.command("show values::CHAIN --depth 100000");
+    assert!(
+        refused.contains("--depth takes a number up to 50"),
+        "{refused}"
+    );
+    let mut row = row(&program, "values::CHAIN --depth 50");
+    let mut levels = 0;
+    while let Some(next) = row["children"].get(1) {
+        row = next.clone();
+        levels += 1;
+    }
+    assert_eq!(levels, 50, "{row}");
+}
+
 /// The row that a path is answered with.
 fn row(program: &Program, path: &str) -> Value {
     program.json(&format!("show {path}"))["rows"][0].clone()

@@ -21,7 +21,7 @@ macro_rules! cases {
 
 cases! {
     InStatic InVector InThreadLocal OnStack InRegister InVectorRegister Inside PastTheEnd Tagged Mixed UpperBits
-    GivenToC InMapping GivenToKernel Forgotten Inner WeakAlone WeakToo
+    GivenToC InMapping KeptFromCopies GivenToKernel Forgotten Inner WeakAlone WeakToo
 }
 
 /// Holds another, and is lost.
@@ -73,6 +73,9 @@ pub(crate) fn holds() {
         thread::yield_now();
     }
     scrub();
+    // What nobody reads a compiler leaves out.
+    black_box((&INSIDE, &PAST_THE_END, &TAGGED, &MIXED));
+    black_box((&UPPER_BITS, &MAPPING, &GIVEN));
     println!("holds all");
     go_on();
 }
@@ -113,27 +116,19 @@ fn hidden() {
 
 #[inline(never)]
 fn given_away() {
-    // SAFETY: room for two words is asked for and written; the mapping is a page, of which the first word is written; the kernel
-    // copies the event.
+    // SAFETY: room for two words is asked for and written; of each page the first word is written; the kernel copies the event.
     unsafe {
-        let room = libc::malloc(16).cast::<usize>();
+        let room = black_box(libc::malloc(16)).cast::<usize>();
         assert!(!room.is_null(), "there is memory");
         room.write(address(Box::<GivenToC>::default()));
         // As a C library does, which keeps its own objects where Rust cannot see them.
         GIVEN.store(room as usize ^ KEY, Ordering::SeqCst);
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        let page = libc::mmap(
-            ptr::null_mut(),
-            4096,
-            access,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        );
-        assert_ne!(page, libc::MAP_FAILED, "there is memory");
-        page.cast::<usize>()
-            .write(address(Box::<InMapping>::default()));
+        let page = page();
+        page.write(address(Box::<InMapping>::default()));
         MAPPING.store(page as usize ^ KEY, Ordering::SeqCst);
+        let page = self::page();
+        assert_eq!(libc::madvise(page.cast(), PAGE, libc::MADV_DONTFORK), 0);
+        page.write(address(Box::<KeptFromCopies>::default()));
         let (poll, pipe) = (libc::epoll_create1(0), libc::eventfd(0, 0));
         let mut event = libc::epoll_event {
             events: libc::EPOLLIN as u32,
@@ -148,6 +143,25 @@ fn given_away() {
         event.u64 = 0;
         black_box(&event);
     }
+}
+
+const PAGE: usize = 4096;
+
+/// A mapping of the program's own.
+fn page() -> *mut usize {
+    // SAFETY: a new mapping at an address of the kernel's choice.
+    let page = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            PAGE,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    assert_ne!(page, libc::MAP_FAILED, "there is memory");
+    page.cast()
 }
 
 #[inline(never)]

@@ -20,8 +20,18 @@ static UNSET: OnceLock<u32> = OnceLock::new();
 static LAZY: LazyLock<Vec<u16>> = LazyLock::new(|| vec![7, 8, 9]);
 static NOT_ASKED: LazyLock<String> = LazyLock::new(String::new);
 
+/// Longer than any stack is deep.
+static CHAIN: Mutex<Option<Box<Link>>> = Mutex::new(None);
+
+struct Link {
+    number: u32,
+    next: Option<Box<Link>>,
+}
+
 pub(crate) fn keep() {
     say_whether_active(sigheap::install());
+    let add = |next, number| Some(Box::new(Link { number, next }));
+    *CHAIN.lock().expect("nobody panicked") = (0..50_000).fold(None, add);
     SET.get_or_init(|| 42);
     println!("{} asked for", LAZY.len());
     *SHELF.lock().expect("nobody panicked") = Some(Shelf::new());

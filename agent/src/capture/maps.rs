@@ -24,6 +24,10 @@ pub(super) struct Mapping {
     pub(super) resident: u64,
     /// Whether it is a device's, or of pages that the kernel keeps no account of: reading it may do something.
     device: bool,
+    /// Bytes of it that are swapped out.
+    swapped: u64,
+    /// Why the copy of the process does not have it as the program does.
+    withheld: Option<&'static str>,
 }
 
 /// Reads `/proc/PID/smaps` (or `maps`, which lacks the sizes). What it cannot read of a line it leaves out.
@@ -35,14 +39,60 @@ pub(super) fn parse(text: &str) -> Vec<Mapping> {
         } else if let (Some(last), Some(resident)) =
             (mappings.last_mut(), line.strip_prefix("Rss:"))
         {
-            last.resident = resident.trim().trim_end_matches(" kB").parse().unwrap_or(0) * 1024;
+            last.resident = kilobytes(resident);
+        } else if let (Some(last), Some(swapped)) =
+            (mappings.last_mut(), line.strip_prefix("Swap:"))
+        {
+            last.swapped = kilobytes(swapped);
         } else if let (Some(last), Some(flags)) =
             (mappings.last_mut(), line.strip_prefix("VmFlags:"))
         {
-            last.device |= flags.split(' ').any(|flag| matches!(flag, "io" | "pf"));
+            let mut flags = flags.split(' ');
+            last.device |= flags.clone().any(|flag| matches!(flag, "io" | "pf"));
+            last.withheld = flags.find_map(withheld);
         }
     }
     mappings
+}
+
+fn kilobytes(text: &str) -> u64 {
+    let number = text.trim().trim_end_matches(" kB").parse();
+    number.map_or(0, |number: u64| number.saturating_mul(1024))
+}
+
+fn withheld(flag: &str) -> Option<&'static str> {
+    match flag {
+        "dc" => Some("the program keeps it from copies of itself (MADV_DONTFORK)"),
+        "wf" => Some("it is wiped in copies of the program (MADV_WIPEONFORK)"),
+        _ => None,
+    }
+}
+
+/// What words the program may have that the copy cannot read: a block that nothing else holds passes for lost.
+pub(super) fn unread(mappings: &[Mapping], own: &[(u64, u64)]) -> Vec<Gap> {
+    let mut found: BTreeMap<&str, u64> = BTreeMap::new();
+    let theirs = mappings
+        .iter()
+        .filter(|mapping| !mapping.is_of(own) && !mapping.device);
+    for mapping in theirs {
+        let (why, bytes) = match mapping.withheld {
+            Some(why) => (why, mapping.resident + mapping.swapped),
+            None if !mapping.readable && !mapping.path.starts_with('/') => (
+                "it is closed to reading (PROT_NONE)",
+                mapping.resident + mapping.swapped,
+            ),
+            None => (
+                "it is swapped out, and looking brings nothing in",
+                mapping.swapped,
+            ),
+        };
+        *found.entry(why).or_default() += bytes;
+    }
+    found.retain(|_, bytes| *bytes > 0);
+    let gap = |(why, bytes): (&str, u64)| {
+        Gap::new(format!("what {} KiB of memory hold", bytes / 1024), why)
+    };
+    found.into_iter().map(gap).collect()
 }
 
 /// `7f12a000-7f12b000 r-xp 00001000 fe:00 1234   /usr/lib/libc.so.6`
@@ -67,6 +117,8 @@ fn header(line: &str) -> Option<Mapping> {
         path,
         resident: 0,
         device,
+        swapped: 0,
+        withheld: None,
     })
 }
 
@@ -167,6 +219,11 @@ impl Mapping {
         self.readable && !self.device && !self.path.starts_with('/')
     }
 
+    /// Whether it is the very stack that a thread was made with: the kernel's, or one whose end has the thread's control block.
+    pub(super) fn is_stack_of(&self, sp: u64, base: u64) -> bool {
+        self.path == "[stack]" || sp < base && base < self.end
+    }
+
     /// Whether neither a file, nor the agent's, nor a stack is there.
     pub(super) fn is_anonymous(&self, own: &[(u64, u64)], stacks: &[u64]) -> bool {
         !self.path.starts_with('/') && !self.is_of(own) && !self.is_stack(stacks)
@@ -250,6 +307,42 @@ nonsense
         assert_eq!(split.files, 160 * 1024);
         assert_eq!(split.stacks, 216 * 1024);
         assert_eq!(split.own, 40 * 1024);
+    }
+
+    #[test]
+    fn what_the_copy_does_not_have_is_told_by_why() {
+        let text = "\
+7f0000000000-7f0000200000 rw-p 00000000 00:00 0
+Rss:                 200 kB
+Swap:                  8 kB
+VmFlags: rd wr mr mw me ac
+7f1000000000-7f1000100000 rw-p 00000000 00:00 0
+Rss:                  40 kB
+VmFlags: rd wr mr mw me dc ac
+7f2000000000-7f2000100000 ---p 00000000 00:00 0
+Rss:                  12 kB
+7f3000000000-7f3000100000 ---p 00000000 00:00 0
+Rss:                   0 kB
+7f4000000000-7f4000100000 rw-p 00000000 00:00 0
+Rss:                   4 kB
+VmFlags: rd wr dc
+";
+        let mappings = parse(text);
+        let what = |own: &[(u64, u64)]| -> Vec<String> {
+            let gaps = unread(&mappings, own).into_iter();
+            gaps.map(|gap| format!("{}: {}", gap.what, gap.why))
+                .collect()
+        };
+        let own = [(0x7f40_0000_0000, 0x7f40_0010_0000)];
+        assert_eq!(
+            what(&own),
+            [
+                "what 12 KiB of memory hold: it is closed to reading (PROT_NONE)",
+                "what 8 KiB of memory hold: it is swapped out, and looking brings nothing in",
+                "what 40 KiB of memory hold: the program keeps it from copies of itself (MADV_DONTFORK)",
+            ]
+        );
+        assert_eq!(unread(&mappings[3..4], &[]), []);
     }
 
     /// The bias of this very test program leads from a function's address to its symbol.

@@ -7,12 +7,13 @@ mod threads;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::heap::{
-    Before, Block, Files, Gap, Malloc, Memory, MemorySplit, Mode, Module, Rate, Registers, Site,
-    SiteId, Snapshot, Thread, Tracking,
+    Address, Before, Block, Files, Gap, Malloc, Memory, MemorySplit, Mode, Module, Rate, Registers,
+    Site, SiteId, Snapshot, Thread, Tracking,
 };
 use crate::os::map;
 use crate::os::memory::Resident;
@@ -157,16 +158,42 @@ fn own_mappings() -> Vec<maps::Mapping> {
     maps::parse(&String::from_utf8_lossy(&text))
 }
 
-/// The memory of the frozen program, the agent's own left out.
-pub(crate) fn memory_of_the_program() -> impl Memory {
-    Resident::new(|| {
+/// The memory of the frozen program, the agent's own left out. `pid` is the program's.
+pub(crate) fn memory_of_the_program(pid: u32) -> impl Memory {
+    let resident = Resident::new(|| {
         // Of the clone itself: `maps` alone does not tell devices, and these it may always read.
-        let text = fs::read("/proc/self/smaps").unwrap_or_default();
         let own = own_ranges();
-        let mappings = maps::parse(&String::from_utf8_lossy(&text));
+        let mappings = detailed("self").unwrap_or_default();
         let parts = mappings.iter().map(|mapping| mapping.parts_to_read(&own));
         parts.flatten().collect()
-    })
+    });
+    OfProgram { pid, resident }
+}
+
+fn detailed(process: &str) -> Option<Vec<maps::Mapping>> {
+    let text = fs::read(format!("/proc/{process}/smaps")).ok()?;
+    Some(maps::parse(&String::from_utf8_lossy(&text)))
+}
+
+struct OfProgram<F> {
+    pid: u32,
+    resident: Resident<F>,
+}
+
+impl<F: Fn() -> Vec<Range<u64>>> Memory for OfProgram<F> {
+    fn read(&self, at: Address, into: &mut [u8]) -> Option<()> {
+        self.resident.read(at, into)
+    }
+
+    fn readable(&self, within: Range<u64>) -> Vec<Range<u64>> {
+        self.resident.readable(within)
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        let whole = detailed(&self.pid.to_string());
+        let mappings = whole.or_else(|| detailed("self")).unwrap_or_default();
+        maps::unread(&mappings, &own_ranges())
+    }
 }
 
 fn own_ranges() -> Vec<(u64, u64)> {

@@ -94,7 +94,8 @@ impl Places<'_> {
         }
     }
 
-    /// Registers, and every stack that a thread has frames on: a handler may stand on another.
+    /// Registers, and every stack that a thread has frames on: a handler may stand on another. What calls left is told of the
+    /// stack alone that the thread was made with: below a coroutine's may lie another one's, which waits.
     fn stacks(&self, tid: u32, registers: &Registers, found: &mut Found) {
         found.roots.push(Root {
             kind: RootKind::Register { tid },
@@ -121,15 +122,16 @@ impl Places<'_> {
                 None => tops.push((sp, mapping)),
             }
         }
-        for (top, mapping) in tops {
-            let top = top.saturating_sub(RED_ZONE).max(mapping.start);
+        for (sp, mapping) in tops {
+            let top = sp.saturating_sub(RED_ZONE).max(mapping.start);
             // A mapping that several stacks share ends for this one where the next thread's data begin.
             let end = found.next_taken(top).min(mapping.end);
             found.add(RootKind::Stack { tid }, top..end);
-            found.add(
-                RootKind::Leftover { tid },
-                found.last_taken(top).max(mapping.start)..top,
-            );
+            if mapping.is_stack_of(sp, registers.base) {
+                let saved = Some(registers.vectors).filter(|at| (mapping.start..top).contains(at));
+                let before = found.last_taken(saved.unwrap_or(top));
+                found.add(RootKind::Leftover { tid }, before.max(mapping.start)..top);
+            }
         }
     }
 
@@ -340,6 +342,38 @@ mod tests {
         assert_eq!(at(local - 4096), Some(RootKind::Leftover { tid: 9 }));
         assert_eq!(at(&raw const *boxed as u64), Some(RootKind::Untracked));
         assert_eq!(at(&raw const mine as u64), None, "the agent's own stack");
+    }
+
+    /// Below the stack of a coroutine that runs may lie that of one that waits. What that holds is not left over.
+    #[test]
+    fn nothing_is_left_over_below_a_stack_that_is_not_the_threads_own() {
+        let mappings = maps::parse(
+            "100000-200000 rw-p 00000000 00:00 0\n300000-400000 rw-p 00000000 00:00 0\n",
+        );
+        let kinds = |sp, vectors| {
+            let registers = Registers {
+                sp,
+                vectors,
+                base: 0x3f_f000,
+                ..Registers::default()
+            };
+            let places = Places {
+                mappings: &mappings,
+                modules: &[],
+                files: &files::Mapped::default(),
+                threads: &[],
+                registers: &[(9, registers)],
+            };
+            let roots = places.roots();
+            [0x10_8000, 0x18_8000, 0x30_8000, 0x38_8000].map(|at| kind_at(&roots, at))
+        };
+        let (stack, left) = (RootKind::Stack { tid: 9 }, RootKind::Leftover { tid: 9 });
+        let other = RootKind::Untracked;
+        assert_eq!(kinds(0x18_0000, 0), [other, stack, other, other].map(Some));
+        // Its own: also below what the kernel saved of its registers where it stopped.
+        let own = [other, other, left, stack].map(Some);
+        assert_eq!(kinds(0x38_0000, 0), own);
+        assert_eq!(kinds(0x38_0000, 0x37_f000), own);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Address;
+use super::{Address, Gap};
 
 /// The memory of the frozen program. No address is believed: what is not mapped, not readable, not in memory right now, a
 /// device's or the agent's own reads as nothing, and reading makes no page resident.
@@ -18,6 +18,11 @@ pub trait Memory {
         let mut bytes = [0; 8];
         self.read(at, &mut bytes)?;
         Some(u64::from_le_bytes(bytes))
+    }
+
+    /// What the program itself could read of its memory, and this cannot: what is held from there alone passes for lost.
+    fn gaps(&self) -> Vec<Gap> {
+        Vec::new()
     }
 }
 

@@ -69,7 +69,6 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     if let Some(word) = rest.first() {
         return Err(typed.wrong(format!("`{word}` is no number of rows")));
     }
-    let most = rows::rows(view, most, typed);
     let (types, holders) = (view.types(), view.holders());
     let mut groups: Vec<Group> = VERDICTS
         .iter()
@@ -80,6 +79,9 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         .filter_map(|held| sum(&groups, *held))
         .collect::<Vec<_>>();
     let total = total(&groups);
+    let gaps = holders.gaps(view);
+    let more = head.len().saturating_sub(1) + gaps.len();
+    let most = rows::rows_beside(view, more, most, typed);
     let left = groups.len().saturating_sub(most);
     groups.truncate(most);
     let head = match head.is_empty() {
@@ -104,7 +106,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             .chain(legend(groups.iter().map(|group| &group.name)))
             .chain(next(&groups, &holders))
             .collect(),
-        gaps: holders.gaps(view),
+        gaps,
     })
 }
 

@@ -30,6 +30,17 @@ pub(crate) fn rows(view: &View<'_>, asked: Option<usize>, typed: &Typed) -> usiz
     wanted(view, asked, typed).unwrap_or_else(|| lines(view).unwrap_or(UNSEEN))
 }
 
+/// The same below or above so many lines more than most answers have around their rows.
+pub(crate) fn rows_beside(
+    view: &View<'_>,
+    more: usize,
+    asked: Option<usize>,
+    typed: &Typed,
+) -> usize {
+    let left = |lines: usize| lines.saturating_sub(more).max(FEWEST);
+    wanted(view, asked, typed).unwrap_or_else(|| lines(view).map_or(UNSEEN, left))
+}
+
 /// How many lines the rows of a table may take together, where that decides how many there are.
 pub(crate) fn lines_for_rows(
     view: &View<'_>,

@@ -33,7 +33,7 @@ pub(crate) static COMMAND: Command = Command {
         Flag {
             name: "--depth",
             values: &["N"],
-            help: "levels below the value itself; 3 unless given",
+            help: "levels below the value itself, up to 50; 3 unless given",
         },
         Flag {
             name: "--max",
@@ -61,12 +61,15 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 const DEPTH: usize = 3;
+/// A list of nodes is as deep as it is long: each level takes stack of the look's, and two of the 128 levels of JSON that common
+/// readers bear.
+const DEEPEST: usize = 50;
 const ELEMENTS: u64 = 10;
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
     let path = typed.words.join(" ");
     let limits = Limits {
-        depth: number(typed, "--depth")?.map_or(DEPTH, |n| n as usize),
+        depth: depth(typed)?,
         elements: number(typed, "--max")?.unwrap_or(ELEMENTS),
         inline: !typed.has("--json"),
     };
@@ -93,6 +96,12 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         found.confidence,
         typed.full(),
     ))
+}
+
+fn depth(typed: &Typed) -> Result<usize, Error> {
+    let depth = number(typed, "--depth")?.map_or(Ok(DEPTH), usize::try_from);
+    let depth = depth.ok().filter(|depth| *depth <= DEEPEST);
+    depth.ok_or_else(|| typed.wrong(format!("--depth takes a number up to {DEEPEST}")))
 }
 
 fn number(typed: &Typed, flag: &str) -> Result<Option<u64>, Error> {

@@ -70,7 +70,7 @@ impl Study<'_> {
         let mut resolver = Resolver::new(snapshot.modules.clone(), &files);
         let names = &self.looks.names;
         resolver.know(decode_names(&names.latest(), &snapshot.modules).unwrap_or_default());
-        let memory = capture::memory_of_the_program();
+        let memory = capture::memory_of_the_program(snapshot.pid);
         let mut view = View::open(&snapshot, &mut resolver, &memory, ledger, kept.room());
         view.settings = self.looks.settings;
         if self.answered.is_some() {

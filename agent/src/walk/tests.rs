@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::heap::described::{CACHE, CACHE_AT, Described, ENTITIES_AT, ENTITY, VEC};
+use crate::heap::described::{CACHE, CACHE_AT, Described, ENTITIES_AT, ENTITY, VEC, WORD};
 use crate::heap::{Content, Pieces};
 
 const LIMITS: Limits = Limits {
@@ -94,6 +94,28 @@ fn a_block_is_a_value_or_values() {
     assert!(walker.value("", &unknown, LIMITS).gap.is_some());
     let table = walker.block(Content::Table(ENTITY), at, 32);
     assert!(walker.value("", &table, LIMITS).gap.is_some());
+}
+
+/// The length of a slice is a word like any other, and `--max` may be any number.
+#[test]
+fn of_a_list_without_end_as_much_is_shown_as_of_a_tree() {
+    let layouts = Described::cache();
+    let memory = memory([ENTITIES_AT, 4, 2]);
+    let walker = Walker {
+        memory: &memory,
+        layouts: &layouts,
+    };
+    let words = walker.block(Content::Items(WORD), Address(ENTITIES_AT), 1 << 50);
+    let limits = |elements| Limits {
+        elements,
+        inline: true,
+        ..LIMITS
+    };
+    let text = walker.value("", &words, limits(u64::MAX)).text;
+    assert_eq!(text.matches(", ").count(), 20_000);
+    assert!(text.starts_with("[1, 12, 42, 5, "), "{text:.40}");
+    let text = walker.value("", &words, limits(0)).text;
+    assert!(!text.contains('['), "{text}");
 }
 
 proptest! {

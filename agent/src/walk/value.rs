@@ -153,14 +153,16 @@ impl Tree<'_> {
     }
 
     fn in_a_line(&self, text: &str, list: &List) -> String {
-        let shown = list.length().min(self.limits.elements);
+        let left = self.left.get();
+        let shown = list.length().min(self.limits.elements).min(left);
+        self.left.set(left - shown);
         let values = (0..shown).filter_map(|number| list.get(number));
         let values: Vec<_> = values
             .map(|spot| self.walker.describe(spot).line())
             .collect();
         let values = values.join(", ");
         match list.length() {
-            0 => text.to_owned(),
+            _ if shown == 0 => text.to_owned(),
             all if all == shown => format!("[{values}]"),
             _ => format!("[{values}, …] {text}"),
         }

@@ -119,6 +119,15 @@ impl Holders {
     /// What every answer that rests on pointers does not know.
     pub(super) fn gaps(&self, view: &View<'_>) -> Vec<Gap> {
         let mut gaps = view.gaps();
+        gaps.extend(view.memory.gaps());
+        let threads = view.snapshot.threads.iter();
+        let running = threads.filter(|thread| thread.stopped.is_err());
+        gaps.extend(running.map(|thread| {
+            Gap::new(
+                format!("what thread {} ({}) holds", thread.name, thread.tid),
+                "it did not stop: its registers are not known, nor what of its stack is in use",
+            )
+        }));
         let moving = view
             .snapshot
             .blocks

@@ -21,11 +21,13 @@ void aligned(back *back, int size) {
 }
 ";
 
-/// An object with that code.
+/// An object with that code. Two processes test at a time: neither may write over what the other has loaded.
 fn object(name: &str, frame: usize) -> CString {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let source = directory.join(name).with_extension("c");
-    let object = directory.join(name).with_extension("so");
+    let process = if crate::is_loader_old() { "old" } else { "new" };
+    let name = format!("{name}-{process}");
+    let source = directory.join(&name).with_extension("c");
+    let object = directory.join(&name).with_extension("so");
     std::fs::write(&source, CODE).unwrap();
     let made = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-fomit-frame-pointer"])

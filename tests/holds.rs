@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use crate::pty::{Launch, Program};
 
-/// What holds each case in the end, as `path` says it, and by which kind of root; nothing where it is lost. Each case is one
-/// that LeakSanitizer knows; where it judges otherwise, `docs/commands.md` or the note says why.
+/// What holds each case in the end, as `path` says it, and by which kind of root; nothing where it is lost.
 const CASES: &[(&str, &str, &str)] = &[
     ("InStatic", "static", "static programs::holds::IN_STATIC"),
     ("InVector", "static", "static programs::holds::IN_VECTOR"),
@@ -21,7 +20,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "static programs::holds::PAST_THE_END",
     ),
     ("Tagged", "static", "static programs::holds::TAGGED"),
-    // LeakSanitizer takes a `Weak` for a pointer like any other.
+    // A scan that knows no types takes a `Weak` for a pointer like any other.
     ("WeakAlone", "weak", "static programs::holds::WEAK_ALONE"),
     ("WeakToo", "static", "static programs::holds::STRONG"),
     ("OnStack", "stack", "stack of "),
@@ -29,7 +28,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("InVectorRegister", "stack", "vector register of "),
     ("GivenToC", "untracked", "memory that is not tracked"),
     ("InMapping", "untracked", "memory that is not tracked"),
-    // LeakSanitizer says so, too: nothing in memory reads as their address.
+    // Nothing in memory reads as their address.
     ("Mixed", "nothing", "nothing"),
     ("UpperBits", "nothing", "nothing"),
     ("GivenToKernel", "nothing", "nothing"),
@@ -146,7 +145,7 @@ fn five_hundred_of_a_vector_are_one_row_and_one_is_led_to_step_by_step() {
     let why = program.json(&format!("why {vector}"));
     assert_eq!(
         number(&why["rows"][0], "retained"),
-        500 * 8 + 500 * 48,
+        500 * 8 + 500 * 6 * 8,
         "{why}"
     );
 }

@@ -12,16 +12,17 @@ use std::thread;
 
 use crate::{go_on, say_whether_active};
 
-/// A type a case, of a size of its own.
+/// A type a case, of a size of its own in words: of types that are alike, optimised code is merged, and then has the name of one.
 macro_rules! cases {
-    ($($name:ident)*) => {
-        $(#[derive(Default)] struct $name { _room: [u64; 6] })*
+    ($($name:ident $words:literal),*) => {
+        $(#[derive(Default)] struct $name { _room: [u64; $words] })*
     };
 }
 
 cases! {
-    InStatic InVector InThreadLocal OnStack InRegister InVectorRegister Inside PastTheEnd Tagged Mixed UpperBits
-    GivenToC InMapping KeptFromCopies GivenToKernel Forgotten Inner WeakAlone WeakToo
+    InVector 6, InStatic 7, InThreadLocal 8, OnStack 9, InRegister 10, InVectorRegister 11, Inside 12,
+    PastTheEnd 13, Tagged 14, Mixed 15, UpperBits 16, GivenToC 17, InMapping 18, KeptFromCopies 19,
+    GivenToKernel 20, Forgotten 21, Inner 22, WeakAlone 23, WeakToo 24
 }
 
 /// Holds another, and is lost.

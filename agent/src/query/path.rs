@@ -22,7 +22,9 @@ pub(crate) static COMMAND: Command = Command {
            come first, then thread-locals: a word on a stack may be left over. Of one block, each chain has a row, with where \
            in its holder each pointer stands. Of many, those whose chains lead through the same types from the same root \
            are one row, with how many they are; `...` behind a type says that it comes several times in a row, as the nodes \
-           of a list do. PATTERN is as in `list`. A row's number stands for the first of its blocks.",
+           of a list do. A step may be a word left over in a collection's spare room, or a number: before you believe one, \
+           see whether `refs` of its holder, or `hold` in JSON, says `conservative`. PATTERN is as in `list`. A row's number \
+           stands for the first of its blocks.",
     more: &[POINTERS],
     arguments: &[Argument {
         name: "PATTERN",

@@ -1,6 +1,6 @@
 //! How long naming types takes, as the first screen does it: opening the program and naming the blocks of a hundred call stacks,
-//! then those of a thousand more; against one plain pass of gimli over the same debug information. Runs interleave, and the
-//! quietest of each counts.
+//! then those of a thousand more; and what the first `show` reads: which variables there are, and how the values in those blocks
+//! lie in memory. Against one plain pass of gimli over the same debug information. Runs interleave, and the quietest of each counts.
 //!
 //! The program is the one that knows its types: `cargo build --release -p ground` makes it; another path may be given.
 #![expect(clippy::print_stdout, reason = "figures are what a benchmark is for")]
@@ -10,7 +10,7 @@
 mod program;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -18,7 +18,7 @@ use std::{fs, io};
 use gimli::{Dwarf, EndianSlice, LittleEndian, SectionId};
 use object::{Object, ObjectSection};
 use program::{Pair, Program};
-use sigheap::internals::{Files, Names, Resolver};
+use sigheap::internals::{Content, Files, Names, Resolver, Shape, TypeId};
 
 const FIRST: usize = 100;
 const NEXT: usize = 1000;
@@ -35,7 +35,8 @@ fn main() {
     let files = Cached::default();
     let bytes = files.open(Path::new(&path)).expect("the program");
     let (mut first, mut next, mut whole) = (Duration::MAX, Duration::MAX, Duration::MAX);
-    let mut entries = 0;
+    let (mut variables, mut laid) = (Duration::MAX, Duration::MAX);
+    let (mut entries, mut statics, mut layouts) = (0, 0, 0);
     for _ in 0..RUNS {
         let begun = Instant::now();
         entries = read_all(bytes).expect("debug information");
@@ -47,6 +48,12 @@ fn main() {
         let begun = Instant::now();
         name(&mut resolver, &pairs[FIRST..FIRST + NEXT]);
         next = next.min(begun.elapsed());
+        let begun = Instant::now();
+        statics = resolver.layouts().statics().len();
+        variables = variables.min(begun.elapsed());
+        let begun = Instant::now();
+        layouts = lay(&resolver, &pairs[..FIRST + NEXT]);
+        laid = laid.min(begun.elapsed());
     }
     let ratio = |time: Duration| time.as_secs_f64() / whole.as_secs_f64();
     println!("a pass of gimli over {entries} entries    {whole:>10.1?}");
@@ -57,6 +64,14 @@ fn main() {
     println!(
         "the next {NEXT} stacks            {next:>10.1?}, ratio {:.2}",
         ratio(next)
+    );
+    println!(
+        "{statics} variables             {variables:>10.1?}, ratio {:.2}",
+        ratio(variables)
+    );
+    println!(
+        "{layouts} layouts of their values {laid:>10.1?}, ratio {:.2}",
+        ratio(laid)
     );
 }
 
@@ -75,6 +90,36 @@ fn name(resolver: &mut Resolver<'_>, pairs: &[&Pair]) {
             resolver.type_of(&pair.site, *size, *align);
         }
     }
+}
+
+/// Reads how the values lie in memory that these blocks hold, and all that is in them, and says how many types that is.
+fn lay(resolver: &Resolver<'_>, pairs: &[&Pair]) -> usize {
+    let layouts = resolver.layouts();
+    let mut known = HashSet::new();
+    let mut next: Vec<TypeId> = Vec::new();
+    for pair in pairs {
+        for (size, align) in &pair.layouts {
+            next.extend(match layouts.content(&pair.site, *size, *align) {
+                Content::Unknown | Content::Bytes => None,
+                Content::One(of)
+                | Content::Items(of)
+                | Content::Counted(of)
+                | Content::CountedItems(of)
+                | Content::Table(of) => Some(of),
+            });
+        }
+    }
+    while let Some(of) = next.pop() {
+        if let (true, Some(layout)) = (known.insert(of), layouts.layout(of)) {
+            let variants = match &layout.shape {
+                Shape::Enum(choice) => &choice.variants[..],
+                _ => &[],
+            };
+            next.extend(layout.fields().iter().map(|field| field.of));
+            next.extend(variants.iter().map(|variant| variant.of));
+        }
+    }
+    known.len()
 }
 
 /// Reads every entry with its attributes, and says how many there are.

@@ -1,7 +1,7 @@
 //! `resolve`: an address -> the functions inlined there, from one pass over the function's own entries that leaves out what
 //! does not contain the address. Reads bytes, nothing else.
 
-use gimli::{EntriesRaw, UnitOffset, constants as dw};
+use gimli::{EntriesRaw, constants as dw};
 
 use super::bounds::Bounds;
 use super::dwarf::{Debug, Die, Slice, Value, file_number};
@@ -30,27 +30,23 @@ pub(super) fn chain(debug: &Debug, address: u64) -> Vec<Link> {
 }
 
 fn descend(debug: &Debug, function: Die, address: u64, links: &mut Vec<Link>) -> Option<()> {
-    let unit = debug.unit(function.unit)?;
-    let mut raw = debug.note(unit.entries_raw(Some(UnitOffset(function.offset))))?;
-    let own = debug.note(raw.read_abbreviation())??;
-    debug.note(raw.skip_attributes(own.attributes()))?;
+    let mut entries = debug.skim(function.unit, Some(function.offset))?;
+    debug.note(entries.next())??;
     // Entries at this depth are looked at; deeper ones are in what was left out, and a shallower one ends the pass.
     let mut level = 1;
-    while !raw.is_empty() && raw.next_depth() >= level {
-        let depth = raw.next_depth();
-        let Some(abbreviation) = debug.note(raw.read_abbreviation())? else {
-            continue;
-        };
-        if depth > level || !has_code(abbreviation.tag()) {
-            debug.note(raw.skip_attributes(abbreviation.attributes()))?;
+    while let Some(met) = debug.note(entries.next())?.filter(|met| met.depth >= level) {
+        if met.depth > level || !has_code(met.abbreviation.tag()) {
             continue;
         }
-        let block = debug.note(Block::read(&mut raw, abbreviation))?;
+        let block = entries
+            .read()
+            .and_then(|raw| Block::read(raw, met.abbreviation));
+        let block = debug.note(block)?;
         if debug.covers(function.unit, &block.bounds, address) {
-            if abbreviation.tag() == dw::DW_TAG_inlined_subroutine {
+            if met.abbreviation.tag() == dw::DW_TAG_inlined_subroutine {
                 links.extend(block.link(debug, function));
             }
-            level = depth + 1;
+            level = met.depth + 1;
         }
     }
     Some(())
@@ -74,7 +70,7 @@ struct Block {
 
 impl Block {
     fn read(
-        raw: &mut EntriesRaw<'_, Slice>,
+        mut raw: EntriesRaw<'_, Slice>,
         abbreviation: &gimli::Abbreviation,
     ) -> gimli::Result<Self> {
         let mut block = Block::default();

@@ -4,17 +4,19 @@
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use gimli::{
     Abbreviations, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice,
-    LittleEndian, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
+    LittleEndian, Section, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
 };
 
 use super::bounds::Bounds;
-use super::index::{Covered, Index};
+use super::index::{self, Bodies, Covered, Index};
 use super::lines::Lines;
 use super::object::ObjectError;
+use super::skim::{self, Lengths, Skim};
 use super::split::{Lost, Split, Splits};
 
 /// Bytes of a section.
@@ -37,6 +39,7 @@ pub(super) struct Debug<'a> {
     unlisted: OnceCell<Vec<Covered<usize>>>,
     damaged: Cell<bool>,
     splits: Splits<'a>,
+    lengths: skim::Known,
 }
 
 /// Where Rust's own builders compile the standard library and what it is made with.
@@ -65,6 +68,8 @@ struct ParsedUnit {
     split: OnceCell<Option<Split>>,
     index: OnceCell<Index>,
     lines: OnceCell<Lines>,
+    lengths: OnceCell<Rc<Lengths>>,
+    bodies: OnceCell<Bodies>,
 }
 
 impl<'a> Debug<'a> {
@@ -88,6 +93,7 @@ impl<'a> Debug<'a> {
             unlisted: OnceCell::new(),
             damaged: Cell::new(false),
             splits,
+            lengths: skim::Known::default(),
         };
         debug.find_units();
         debug.listed = debug.read_aranges(&debug.dwarf.debug_aranges);
@@ -207,6 +213,8 @@ impl<'a> Debug<'a> {
                 split: OnceCell::new(),
                 index: OnceCell::new(),
                 lines: OnceCell::new(),
+                lengths: OnceCell::new(),
+                bodies: OnceCell::new(),
             })
         };
         lazy.parsed.get_or_init(parse).as_ref()
@@ -229,6 +237,14 @@ impl<'a> Debug<'a> {
         }
     }
 
+    /// The entries of a unit in order, from one of them on, or all.
+    pub(super) fn skim(&self, number: usize, from: Option<usize>) -> Option<Skim<'_>> {
+        let (unit, parsed) = (self.unit(number)?, self.parsed(number)?);
+        let lengths = parsed.lengths.get_or_init(|| self.lengths.of(unit));
+        let info = self.sections_of(number).debug_info.reader();
+        Skim::new(unit, *info, lengths, from)
+    }
+
     /// The sections that a unit stands in.
     fn sections_of(&self, number: usize) -> &Dwarf<Slice> {
         let split = self.split(number);
@@ -238,17 +254,26 @@ impl<'a> Debug<'a> {
     fn index(&self, number: usize) -> Option<&Index> {
         let unit = self.unit(number)?;
         let build = || {
-            self.note(Index::build(self.sections_of(number), unit))
-                .unwrap_or_default()
+            let entries = self.skim(number, None)?;
+            self.note(Index::build(self.sections_of(number), unit, entries))
         };
+        let build = || build().unwrap_or_default();
         Some(self.parsed(number)?.index.get_or_init(build))
     }
 
     /// The bodies of closures and async blocks of a unit that have this name: `{closure#0}`.
     pub(super) fn bodies(&self, unit: usize, name: &str) -> impl Iterator<Item = Die> {
-        let bodies = self.index(unit).map(Index::bodies).unwrap_or_default();
+        let read = || {
+            let (of, entries) = (self.unit(unit)?, self.skim(unit, None)?);
+            self.note(index::bodies(self.sections_of(unit), of, entries))
+        };
+        let bodies = self.parsed(unit).map(|parsed| {
+            let bodies = parsed.bodies.get_or_init(|| read().unwrap_or_default());
+            bodies.iter()
+        });
         bodies
-            .iter()
+            .into_iter()
+            .flatten()
             .filter(move |(_, of)| *of == name.as_bytes())
             .map(move |(offset, _)| Die {
                 unit,
@@ -287,18 +312,15 @@ impl<'a> Debug<'a> {
 
     fn read_children(&self, die: Die, tag: gimli::DwTag) -> Option<Vec<Entry>> {
         let unit = self.unit(die.unit)?;
-        let mut raw = self.note(unit.entries_raw(Some(UnitOffset(die.offset))))?;
-        let own = self.note(raw.read_abbreviation())??;
-        self.note(raw.skip_attributes(own.attributes()))?;
+        let mut entries = self.skim(die.unit, Some(die.offset))?;
+        let own = self.note(entries.next())??;
         let mut found = Vec::new();
-        while own.has_children() && !raw.is_empty() && raw.next_depth() >= 1 {
-            let (offset, depth) = (raw.next_offset(), raw.next_depth());
-            let Some(abbreviation) = self.note(raw.read_abbreviation())? else {
-                continue;
-            };
-            self.note(raw.skip_attributes(abbreviation.attributes()))?;
-            if depth == 1 && abbreviation.tag() == tag {
-                found.push(self.note(unit.entry(offset))?);
+        if !own.abbreviation.has_children() {
+            return Some(found);
+        }
+        while let Some(met) = self.note(entries.next())?.filter(|met| met.depth >= 1) {
+            if met.depth == 1 && met.abbreviation.tag() == tag {
+                found.push(self.note(unit.entry(UnitOffset(met.offset)))?);
             }
         }
         Some(found)

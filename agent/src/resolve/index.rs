@@ -1,9 +1,10 @@
 //! `resolve`: the index of one unit, made in one pass: which function covers an address, and what encloses what.
 
-use gimli::{Dwarf, EntriesRaw, Unit, constants as dw};
+use gimli::{Abbreviation, Dwarf, EntriesRaw, Unit, constants as dw};
 
 use super::bounds::Bounds;
 use super::dwarf::Slice;
+use super::skim::Skim;
 
 /// What one pass over a unit keeps.
 #[derive(Default)]
@@ -14,8 +15,6 @@ pub(super) struct Index {
     parents: Vec<(u32, u32)>,
     types: bool,
     paths: bool,
-    /// Bodies of closures and async blocks, by their last name.
-    bodies: Vec<(u32, &'static [u8])>,
     /// How many variables and parameters have a place, and how many of these one that changes.
     variables: u32,
     moving: u32,
@@ -55,29 +54,28 @@ impl<T: Copy> Covered<T> {
 }
 
 impl Index {
-    /// Reads every entry of a unit once.
-    pub(super) fn build(dwarf: &Dwarf<Slice>, unit: &Unit<Slice>) -> gimli::Result<Self> {
+    /// Comes by every entry of a unit once.
+    pub(super) fn build(
+        dwarf: &Dwarf<Slice>,
+        unit: &Unit<Slice>,
+        mut entries: Skim<'_>,
+    ) -> gimli::Result<Self> {
         let mut index = Index::default();
         let mut enclosing = Enclosing::default();
-        let mut raw = unit.entries_raw(None)?;
-        while !raw.is_empty() {
-            let (offset, depth) = (raw.next_offset().0, raw.next_depth());
-            let Some(abbreviation) = raw.read_abbreviation()? else {
+        while let Some(met) = entries.next()? {
+            let tag = met.abbreviation.tag();
+            index.note_variable(met.abbreviation);
+            let (true, Ok(offset)) = (encloses(tag), u32::try_from(met.offset)) else {
                 continue;
             };
-            let tag = abbreviation.tag();
-            if let (true, Ok(offset)) = (encloses(tag), u32::try_from(offset)) {
-                let parent = enclosing.enter(depth, offset);
-                index.parents.extend(parent.map(|parent| (offset, parent)));
-                index.types |= tag == dw::DW_TAG_structure_type;
-                index.paths |= tag == dw::DW_TAG_namespace;
-                if tag == dw::DW_TAG_subprogram {
-                    index.add_function(dwarf, unit, &mut raw, abbreviation, offset)?;
-                    continue;
-                }
+            let parent = enclosing.enter(met.depth, offset);
+            index.parents.extend(parent.map(|parent| (offset, parent)));
+            index.types |= tag == dw::DW_TAG_structure_type;
+            index.paths |= tag == dw::DW_TAG_namespace;
+            if tag == dw::DW_TAG_subprogram && has_code(met.abbreviation) {
+                let raw = entries.read()?;
+                index.add_function(dwarf, unit, raw, met.abbreviation, offset)?;
             }
-            index.note_variable(abbreviation);
-            raw.skip_attributes(abbreviation.attributes())?;
         }
         index.functions.sort_unstable();
         Ok(index)
@@ -87,26 +85,20 @@ impl Index {
         &mut self,
         dwarf: &Dwarf<Slice>,
         unit: &Unit<Slice>,
-        raw: &mut EntriesRaw<'_, Slice>,
-        abbreviation: &gimli::Abbreviation,
+        mut raw: EntriesRaw<'_, Slice>,
+        abbreviation: &Abbreviation,
         offset: u32,
     ) -> gimli::Result<()> {
         let mut bounds = Bounds::default();
         for attribute in abbreviation.attributes() {
-            let attribute = raw.read_attribute(*attribute)?;
-            bounds.take(&attribute);
-            if attribute.name() == dw::DW_AT_name {
-                let name = dwarf.attr_string(unit, attribute.value())?.slice();
-                self.bodies
-                    .extend(name.starts_with(b"{").then_some((offset, base_name(name))));
-            }
+            bounds.take(&raw.read_attribute(*attribute)?);
         }
         bounds.each(dwarf, unit, |range| {
             self.functions.extend(Covered::new(range, offset))
         })
     }
 
-    fn note_variable(&mut self, abbreviation: &gimli::Abbreviation) {
+    fn note_variable(&mut self, abbreviation: &Abbreviation) {
         if !matches!(
             abbreviation.tag(),
             dw::DW_TAG_formal_parameter | dw::DW_TAG_variable
@@ -126,11 +118,6 @@ impl Index {
     /// their place: 2–17 % in development builds, 31 % and more in release builds, units of a handful left aside.
     pub(super) fn is_unoptimised(&self) -> bool {
         self.variables >= 16 && self.moving < self.variables / 5
-    }
-
-    /// Bodies of closures and async blocks, by their last name.
-    pub(super) fn bodies(&self) -> &[(u32, &'static [u8])] {
-        &self.bodies
     }
 
     pub(super) fn function_at(&self, address: u64) -> Option<usize> {
@@ -162,6 +149,43 @@ impl Index {
     pub(super) fn has_types(&self) -> bool {
         self.types
     }
+}
+
+/// Bodies of closures and async blocks, by their last name.
+pub(super) type Bodies = Vec<(u32, &'static [u8])>;
+
+/// Those of a unit.
+pub(super) fn bodies(
+    dwarf: &Dwarf<Slice>,
+    unit: &Unit<Slice>,
+    mut entries: Skim<'_>,
+) -> gimli::Result<Bodies> {
+    let mut bodies = Vec::new();
+    while let Some(met) = entries.next()? {
+        let mut attributes = met.abbreviation.attributes().iter();
+        let is_named = attributes.any(|attribute| attribute.name() == dw::DW_AT_name);
+        let (true, Ok(offset)) = (is_named, u32::try_from(met.offset)) else {
+            continue;
+        };
+        if met.abbreviation.tag() != dw::DW_TAG_subprogram {
+            continue;
+        }
+        let mut raw = entries.read()?;
+        for attribute in met.abbreviation.attributes() {
+            let attribute = raw.read_attribute(*attribute)?;
+            if attribute.name() == dw::DW_AT_name {
+                let name = dwarf.attr_string(unit, attribute.value())?.slice();
+                bodies.extend(name.starts_with(b"{").then_some((offset, base_name(name))));
+            }
+        }
+    }
+    Ok(bodies)
+}
+
+/// Whether a function says which code it has: most were inlined wherever they are called, or are declarations.
+fn has_code(abbreviation: &Abbreviation) -> bool {
+    let mut attributes = abbreviation.attributes().iter();
+    attributes.any(|one| [dw::DW_AT_low_pc, dw::DW_AT_ranges].contains(&one.name()))
 }
 
 /// `{closure#0}` of `{closure#0}<T>`.

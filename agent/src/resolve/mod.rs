@@ -33,6 +33,7 @@ mod paths;
 mod separate;
 mod shorten;
 mod sizes;
+mod skim;
 mod split;
 mod sure;
 mod symbols;

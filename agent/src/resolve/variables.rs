@@ -6,13 +6,14 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use gimli::{EntriesRaw, UnitOffset, constants as dw};
+use gimli::constants as dw;
 
 use super::bounds::Bounds;
-use super::dwarf::{Debug, Die, Slice, Value};
+use super::dwarf::{Debug, Die, Value};
 use super::function::Functions;
 use super::paths::{split_array, split_generics, split_list};
 use super::sizes;
+use super::skim::Skim;
 use super::types::{Type, Types};
 
 /// A type that variables are of, or point to, or that is part of such a type; and what it is generic over or points to.
@@ -81,20 +82,17 @@ pub(super) fn by_names(
 
 /// What the functions are instances of that are inlined into one.
 fn inlined_into(debug: &Debug, function: Die) -> Option<Vec<Value>> {
-    let unit = debug.unit(function.unit)?;
-    let mut raw = debug.note(unit.entries_raw(Some(UnitOffset(function.offset))))?;
-    let own = debug.note(raw.read_abbreviation())??;
-    debug.note(raw.skip_attributes(own.attributes()))?;
+    let mut entries = debug.skim(function.unit, Some(function.offset))?;
+    debug.note(entries.next())??;
     let mut found = Vec::new();
-    while !raw.is_empty() && raw.next_depth() >= 1 && found.len() < MANY {
-        let Some(abbreviation) = debug.note(raw.read_abbreviation())? else {
-            continue;
-        };
-        if abbreviation.tag() != dw::DW_TAG_inlined_subroutine {
-            debug.note(raw.skip_attributes(abbreviation.attributes()))?;
+    while let Some(met) = debug.note(entries.next())?.filter(|met| met.depth >= 1) {
+        if found.len() >= MANY {
+            break;
+        }
+        if met.abbreviation.tag() != dw::DW_TAG_inlined_subroutine {
             continue;
         }
-        if let Some(Says::Origin(origin)) = debug.note(says(&mut raw, abbreviation))? {
+        if let Some(Says::Origin(origin)) = debug.note(says(&entries, met.abbreviation))? {
             found.push(origin);
         }
     }
@@ -271,63 +269,47 @@ fn walk(
     address: u64,
     take: &mut dyn FnMut(Says) -> bool,
 ) -> Option<()> {
-    let unit = debug.unit(function.unit)?;
-    let mut raw = debug.note(unit.entries_raw(Some(UnitOffset(function.offset))))?;
-    let own = debug.note(raw.read_abbreviation())??;
-    debug.note(raw.skip_attributes(own.attributes()))?;
+    let mut entries = debug.skim(function.unit, Some(function.offset))?;
+    debug.note(entries.next())??;
     // Entries deeper than this are in a function that is inlined elsewhere.
     let mut shown = isize::MAX;
-    while !raw.is_empty() && raw.next_depth() >= 1 {
-        let depth = raw.next_depth();
-        let Some(abbreviation) = debug.note(raw.read_abbreviation())? else {
-            continue;
-        };
-        if depth > shown {
-            debug.note(raw.skip_attributes(abbreviation.attributes()))?;
+    while let Some(met) = debug.note(entries.next())?.filter(|met| met.depth >= 1) {
+        if met.depth > shown {
             continue;
         }
         shown = isize::MAX;
-        match abbreviation.tag() {
+        match met.abbreviation.tag() {
             dw::DW_TAG_inlined_subroutine => {
-                let bounds = debug.note(bounds(&mut raw, abbreviation))?;
+                let bounds = debug.note(bounds(&entries, met.abbreviation))?;
                 if !debug.covers(function.unit, &bounds, address) {
-                    shown = depth;
+                    shown = met.depth;
                 }
             }
             dw::DW_TAG_variable | dw::DW_TAG_formal_parameter => {
-                let says = debug.note(says(&mut raw, abbreviation))?;
+                let says = debug.note(says(&entries, met.abbreviation))?;
                 if says.is_some_and(|says| !take(says)) {
                     return None;
                 }
             }
-            dw::DW_TAG_lexical_block => {
-                debug.note(raw.skip_attributes(abbreviation.attributes()))?;
-            }
-            _ => {
-                debug.note(raw.skip_attributes(abbreviation.attributes()))?;
-                shown = depth;
-            }
+            dw::DW_TAG_lexical_block => {}
+            _ => shown = met.depth,
         }
     }
     Some(())
 }
 
-fn bounds(
-    raw: &mut EntriesRaw<'_, Slice>,
-    abbreviation: &gimli::Abbreviation,
-) -> gimli::Result<Bounds> {
+fn bounds(entries: &Skim<'_>, abbreviation: &gimli::Abbreviation) -> gimli::Result<Bounds> {
     let mut bounds = Bounds::default();
+    let mut raw = entries.read()?;
     for attribute in abbreviation.attributes() {
         bounds.take(&raw.read_attribute(*attribute)?);
     }
     Ok(bounds)
 }
 
-fn says(
-    raw: &mut EntriesRaw<'_, Slice>,
-    abbreviation: &gimli::Abbreviation,
-) -> gimli::Result<Option<Says>> {
+fn says(entries: &Skim<'_>, abbreviation: &gimli::Abbreviation) -> gimli::Result<Option<Says>> {
     let mut says = None;
+    let mut raw = entries.read()?;
     for attribute in abbreviation.attributes() {
         let attribute = raw.read_attribute(*attribute)?;
         match attribute.name() {

@@ -11,7 +11,7 @@ use super::dwarf::Die;
 use super::forms;
 use super::infer::Found;
 use super::name::Writer;
-use super::{LEVELS, Resolver};
+use super::{LEVELS, Resolver, is_of_c};
 use crate::heap::{
     Address, Content, Layout, Layouts, Place, Shape, Site, SiteId, Static, TypeId, Written,
 };
@@ -173,7 +173,7 @@ impl Resolver<'_> {
         variables.map(variable).collect()
     }
 
-    /// The modules, those left out whose file is another's, too.
+    /// The modules that may be Rust's, those left out whose file is another's, too.
     fn own_modules(&self) -> impl Iterator<Item = usize> {
         let is_first = |number: &usize| {
             let path = self.modules.get(*number).map(|module| &module.path);
@@ -182,6 +182,10 @@ impl Resolver<'_> {
                 .position(|other| Some(&other.path) == path)
                 == Some(*number)
         };
-        (0..self.modules.len()).filter(is_first)
+        let is_rust = |number: &usize| {
+            let module = self.modules.get(*number);
+            module.is_some_and(|module| !is_of_c(&module.name))
+        };
+        (0..self.modules.len()).filter(is_rust).filter(is_first)
     }
 }

@@ -90,33 +90,37 @@ struct Pass<'p> {
 
 impl Pass<'_> {
     fn run(&mut self, statics: &mut Statics) -> gimli::Result<()> {
-        let Some(unit) = self.debug.unit(self.unit) else {
+        let Some(mut entries) = self.debug.skim(self.unit, None) else {
             return Ok(());
         };
-        let mut raw = unit.entries_raw(None)?;
-        while !raw.is_empty() {
-            let depth = raw.next_depth();
-            let Some(abbreviation) = raw.read_abbreviation()? else {
+        while let Some(met) = entries.next()? {
+            let tag = met.abbreviation.tag();
+            if !matches!(
+                tag,
+                dw::DW_TAG_subprogram | dw::DW_TAG_namespace | dw::DW_TAG_variable
+            ) {
                 continue;
-            };
-            while self.around.pop_if(|(outer, _)| *outer >= depth).is_some() {}
+            }
+            while self
+                .around
+                .pop_if(|(outer, _)| *outer >= met.depth)
+                .is_some()
+            {}
             let is_inside = self.around.last().is_some_and(|(_, name)| name.is_none());
-            match abbreviation.tag() {
-                dw::DW_TAG_subprogram => {
-                    self.around.push((depth, None));
-                    raw.skip_attributes(abbreviation.attributes())?;
-                }
+            match tag {
+                dw::DW_TAG_subprogram if !is_inside => self.around.push((met.depth, None)),
                 dw::DW_TAG_namespace if !is_inside && self.around.len() < DEPTH => {
-                    let (name, ..) = self.variable(&mut raw, abbreviation)?;
-                    self.around.push((depth, Some(name.unwrap_or("{unnamed}"))));
+                    let (name, ..) = self.variable(entries.read()?, met.abbreviation)?;
+                    let name = name.unwrap_or("{unnamed}");
+                    self.around.push((met.depth, Some(name)));
                 }
                 dw::DW_TAG_variable if !is_inside => {
-                    let (name, of, place) = self.variable(&mut raw, abbreviation)?;
+                    let (name, of, place) = self.variable(entries.read()?, met.abbreviation)?;
                     if let (Some(name), Some(of), Some(place)) = (name, of, place) {
                         self.add(statics, name, of, place);
                     }
                 }
-                _ => raw.skip_attributes(abbreviation.attributes())?,
+                _ => {}
             }
         }
         Ok(())
@@ -125,7 +129,7 @@ impl Pass<'_> {
     /// Name, type and place of the entry that comes next.
     fn variable(
         &self,
-        raw: &mut EntriesRaw<'_, Slice>,
+        mut raw: EntriesRaw<'_, Slice>,
         abbreviation: &gimli::Abbreviation,
     ) -> gimli::Result<(Option<&'static str>, Option<Value>, Option<Spot>)> {
         let (mut name, mut of, mut place) = (None, None, None);

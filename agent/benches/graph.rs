@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use sigheap::internals::graph::Graph;
+use sigheap::internals::graph::{Graph, Index};
 use sigheap::internals::{
     Address, Birth, Block, Held, Memory, Rate, Root, RootKind, SiteId, Words, scan,
 };
@@ -135,7 +135,8 @@ fn measure(blocks: &[Block], roots: &[Root]) {
     let before = IN_USE.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
     let begun = Instant::now();
-    let scan = scan(blocks, roots, &Own, false, &|_| Vec::new());
+    let index = Index::new(blocks);
+    let scan = scan(blocks, &index, roots, &Own, false, &|_, _| Vec::new());
     let scanned = begun.elapsed();
     let links = scan.links.count();
     let graph = Graph::new(

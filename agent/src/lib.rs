@@ -109,5 +109,7 @@ pub mod internals {
         forget, period, present, set_epoch, set_mode, set_stop_hook, site, slots_taken, stats,
         unknown,
     };
-    pub use crate::walk::{Edges, Plans, Scan, TypedPointer, Walker, scan};
+    pub use crate::walk::{
+        Edges, Extent, Extents, Found, Live, Plans, Scan, TypedBuffer, TypedPointer, Walker, scan,
+    };
 }

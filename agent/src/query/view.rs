@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::holders::Holders;
+use super::holders::contents::Contents;
 use super::near::nearest;
 use super::pattern::{bare, whole_or_payload};
 use super::types::{Kind, Past, Types, Unread};
@@ -53,6 +54,8 @@ pub(crate) struct View<'a> {
     past_types: Option<Rc<Past>>,
     /// Who holds whom, once it was asked for.
     pub(super) holders: Option<Rc<Holders>>,
+    /// What the blocks hold, once that was asked for.
+    pub(super) contents: Option<Rc<Contents>>,
     /// Says when there is no time left to name types; none where there is all of it.
     late: Option<Box<dyn Fn() -> bool>>,
 }
@@ -86,6 +89,7 @@ impl<'a> View<'a> {
             types: None,
             past_types: None,
             holders: None,
+            contents: None,
             late: None,
         }
     }

@@ -10,10 +10,13 @@ mod chunks;
 mod containers;
 mod describe;
 mod edges;
+mod extents;
 mod path;
 mod places;
+mod plan;
 mod pointers;
 mod scalar;
+mod statics;
 #[cfg(test)]
 mod tests;
 mod typed;
@@ -25,8 +28,10 @@ use crate::heap::{Address, Beside, Field, Layout, Layouts, Memory, Shape, TypeId
 
 pub(crate) use block::Whole;
 pub use edges::{Edges, Scan, scan};
+pub use extents::{Extent, Extents};
 pub(crate) use path::{Lost, split, steps};
-pub use pointers::{Plans, TypedPointer};
+pub use pointers::{Found, Live, Plans, TypedBuffer, TypedPointer};
+pub(crate) use statics::Variables;
 pub(crate) use typed::Typed;
 pub(crate) use value::{Limits, Value};
 

@@ -1,16 +1,17 @@
-//! `walk`: the pointers in a block whose content is known: where each stands, how it holds, and by which fields it is
-//! reached. What a type says of this is compiled once, into a plan, so that a million blocks of it cost a million reads.
+//! `walk`: the pointers in a block whose content is known: where each stands and how it holds; and what owners of buffers say
+//! of them. What a type says of this is compiled once, into a plan, so that a million blocks of it cost a million reads.
 //!
-//! A plan is not whole where a type leaves open what is there (unions, types that are not described): then only a scan of
-//! the words finds the rest.
+//! Words that a type leaves open (unions, numbers in which programs keep addresses) are found as conservative pointers, so
+//! that what a whole plan does not speak of is none.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::Walker;
-use crate::heap::{Beside, Choice, Content, Field, Hold, Layout, Shape, TypeId};
+use super::plan::{Around, Buffer, Case, DEPTH, Maker, Plan, Step};
+use crate::heap::{Content, Hold, TypeId};
 
 /// A pointer that a type says is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,26 +20,49 @@ pub struct TypedPointer {
     pub offset: u64,
     /// What it reads: the address it points at.
     pub to: u64,
-    /// How it holds that.
+    /// How it holds that; conservative where the type leaves open whether it is a pointer.
     pub hold: Hold,
+}
+
+/// What an owner says of its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypedBuffer {
+    /// Where it begins.
+    pub at: u64,
+    /// How many values there is room for.
+    pub capacity: u64,
+    /// How many are in use.
+    pub length: u64,
+    /// The first of those, which are a ring.
+    pub head: u64,
+    /// What it is of, and the size of that in bytes.
+    pub of: TypeId,
+    /// In bytes.
+    pub stride: u64,
+    /// The type of the owner.
+    pub owner: TypeId,
+}
+
+/// What is found in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A pointer.
+    Pointer(TypedPointer),
+    /// What an owner says of its buffer.
+    Buffer(TypedBuffer),
+    /// A part is none of what its type may be: nothing is known of its words.
+    Torn,
 }
 
 /// The plans made so far.
 #[derive(Debug, Default)]
 pub struct Plans(RefCell<HashMap<TypeId, Rc<Plan>>>);
 
-/// Where the pointers of a type are.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Plan {
-    steps: Vec<Step>,
-    /// In bytes.
-    size: u64,
-    /// Whether nothing was left open.
-    is_whole: bool,
-}
+/// The elements of a buffer that are in use: those from a number on, and those of a ring that go on at its beginning.
+pub type Live = [Range<u64>; 2];
 
 /// What a block of this content is made up of.
-fn element(content: Content) -> Option<TypeId> {
+pub(super) fn element(content: Content) -> Option<TypeId> {
     match content {
         Content::Unknown | Content::Bytes => None,
         Content::One(of)
@@ -49,43 +73,21 @@ fn element(content: Content) -> Option<TypeId> {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Step {
-    /// A pointer at an offset.
-    Word(u64, Hold),
-    /// One of several plans, told by the tag at an offset with a size.
-    Choice(u64, u64, Vec<Case>),
-    /// So many values of a plan, from an offset on.
-    Array(u64, u64, Rc<Plan>),
-    /// As many values as the number at an offset says, two bytes long, and this many more.
-    Counted {
-        length: u64,
-        more: u64,
-        from: u64,
-        plan: Rc<Plan>,
-    },
-}
-
-/// The tags that mean a plan, none for all others, and where it begins.
-type Case = (Vec<RangeInclusive<u128>>, u64, Rc<Plan>);
-
-/// How deep types are nested in each other: more is damage.
-const DEPTH: usize = 48;
-/// Steps of one plan: more is left to a scan.
-const MANY: usize = 4096;
 /// The control bytes that hashbrown looks at together.
 const GROUP: u64 = 16;
 /// Keys in a node of a tree at most.
 const CAPACITY: u64 = 11;
 
 impl Plans {
-    /// Visits the pointers in a block, given its bytes. Says whether those are all that its type can hold.
+    /// Visits what is found in a block, given its bytes and, of a buffer, which elements are in use: all unless it is said.
+    /// Says whether those are all pointers that can be there.
     pub fn each(
         &self,
         walker: &Walker<'_>,
         content: Content,
         bytes: &[u8],
-        visit: &mut dyn FnMut(TypedPointer),
+        live: Option<&Live>,
+        visit: &mut dyn FnMut(Found),
     ) -> bool {
         let size = bytes.len() as u64;
         match content {
@@ -96,11 +98,21 @@ impl Plans {
                 plan.run(bytes, 0, visit);
                 plan.is_whole && plan.size == size
             }
-            Content::Items(of) => self.items(walker, of, bytes, 0, visit),
+            Content::Items(of) => match live {
+                Some(live) => {
+                    let plan = self.plan(walker, of);
+                    live.iter()
+                        .for_each(|run| plan.items(bytes, 0, run.clone(), visit));
+                    plan.is_whole
+                }
+                None => self.items(walker, of, bytes, 0, visit),
+            },
             Content::Counted(of) => {
                 let plan = self.plan(walker, of);
-                plan.run(bytes, behind_counts(walker, of), visit);
-                plan.is_whole
+                let behind = behind_counts(walker, of);
+                plan.run(bytes, behind, visit);
+                let rest = size.checked_sub(behind + plan.size);
+                plan.is_whole && rest.is_some_and(|rest| rest < behind)
             }
             Content::CountedItems(of) => {
                 self.items(walker, of, bytes, behind_counts(walker, of), visit)
@@ -109,9 +121,29 @@ impl Plans {
         }
     }
 
+    /// Visits what is found in one value.
+    pub(super) fn of_value(
+        &self,
+        walker: &Walker<'_>,
+        of: TypeId,
+        bytes: &[u8],
+        visit: &mut dyn FnMut(Found),
+    ) -> bool {
+        let plan = self.plan(walker, of);
+        plan.run(bytes, 0, visit);
+        plan.is_whole
+    }
+
     /// Whether a block of this content may hold anything weakly.
     pub(super) fn may_be_weak(&self, walker: &Walker<'_>, content: Content) -> bool {
-        element(content).is_some_and(|of| self.plan(walker, of).may_be_weak())
+        let is_weak = |step: &Step| matches!(step, Step::Word(_, Hold::Weak));
+        element(content).is_some_and(|of| self.plan(walker, of).has(&is_weak))
+    }
+
+    /// Whether a block of this content may own buffers.
+    pub(super) fn may_own(&self, walker: &Walker<'_>, content: Content) -> bool {
+        let is_buffer = |step: &Step| matches!(step, Step::Buffer(_));
+        element(content).is_some_and(|of| self.plan(walker, of).has(&is_buffer))
     }
 
     fn items(
@@ -120,16 +152,10 @@ impl Plans {
         of: TypeId,
         bytes: &[u8],
         from: u64,
-        visit: &mut dyn FnMut(TypedPointer),
+        visit: &mut dyn FnMut(Found),
     ) -> bool {
         let plan = self.plan(walker, of);
-        let room = (bytes.len() as u64).saturating_sub(from);
-        for number in 0..room.checked_div(plan.size).unwrap_or(0) {
-            if plan.steps.is_empty() {
-                break;
-            }
-            plan.run(bytes, from + number * plan.size, visit);
-        }
+        plan.items(bytes, from, 0..u64::MAX, visit);
         plan.is_whole
     }
 
@@ -138,7 +164,7 @@ impl Plans {
         walker: &Walker<'_>,
         of: TypeId,
         bytes: &[u8],
-        visit: &mut dyn FnMut(TypedPointer),
+        visit: &mut dyn FnMut(Found),
     ) -> bool {
         let plan = self.plan(walker, of);
         let Some((buckets, control)) = buckets(plan.size, bytes.len() as u64) else {
@@ -161,14 +187,12 @@ impl Plans {
         self.nested(walker, of, DEPTH)
     }
 
-    fn nested(&self, walker: &Walker<'_>, of: TypeId, depth: usize) -> Rc<Plan> {
+    /// The plan of a type that lies so deep within others.
+    pub(super) fn nested(&self, walker: &Walker<'_>, of: TypeId, depth: usize) -> Rc<Plan> {
         if let Some(known) = self.0.borrow().get(&of) {
             return known.clone();
         }
-        let mut plan = Plan {
-            is_whole: true,
-            ..Plan::default()
-        };
+        let mut plan = Plan::empty();
         match (walker.layout(of), depth.checked_sub(1)) {
             (Some(layout), Some(depth)) => {
                 plan.size = layout.size;
@@ -177,7 +201,7 @@ impl Plans {
                     walker,
                     depth,
                 };
-                made.add(&mut plan, &layout, 0, None);
+                made.add(&mut plan, of, 0, Around::default());
             }
             _ => plan.is_whole = false,
         }
@@ -205,194 +229,28 @@ pub(super) fn buckets(stride: u64, size: u64) -> Option<(u64, u64)> {
         })
 }
 
-struct Maker<'p> {
-    plans: &'p Plans,
-    walker: &'p Walker<'p>,
-    depth: usize,
-}
-
-impl Maker<'_> {
-    /// Adds the pointers of a type that lies at an offset. `hold` is how what is around it holds, if that says so.
-    fn add(&self, plan: &mut Plan, layout: &Layout, offset: u64, hold: Option<Hold>) {
-        let hold = holds(layout).or(hold);
-        if plan.steps.len() >= MANY {
-            plan.is_whole = false;
-            return;
-        }
-        match &layout.shape {
-            Shape::Pointer(_, Beside::Nothing | Beside::Length | Beside::Vtable) => {
-                plan.steps
-                    .push(Step::Word(offset, hold.unwrap_or(Hold::Borrowed)));
-            }
-            Shape::Struct(fields) if is_node(layout) => {
-                self.add_node(plan, layout, fields, offset);
-            }
-            Shape::Struct(fields) => {
-                for field in fields {
-                    let Some(inner) = self.walker.layout(field.of) else {
-                        plan.is_whole = false;
-                        continue;
-                    };
-                    let hold = held_by_field(layout, &field.name).or(hold);
-                    let at = offset.saturating_add(field.offset);
-                    self.add(plan, &inner, at, hold);
-                }
-            }
-            Shape::Enum(choice) => self.add_choice(plan, choice, offset, hold),
-            Shape::Array(of, count) => self.add_array(plan, *of, *count, offset),
-            Shape::Union(_) | Shape::Opaque => plan.is_whole &= layout.size == 0,
-            _ => {}
-        }
-    }
-
-    fn add_choice(&self, plan: &mut Plan, choice: &Choice, offset: u64, hold: Option<Hold>) {
-        let mut cases = Vec::new();
-        for variant in &choice.variants {
-            let mut inner = Plan {
-                is_whole: true,
-                ..Plan::default()
-            };
-            match self.walker.layout(variant.of) {
-                Some(layout) => self.add(&mut inner, &layout, 0, hold),
-                None => inner.is_whole = false,
-            }
-            plan.is_whole &= inner.is_whole;
-            cases.push((variant.tags.clone(), offset, Rc::new(inner)));
-        }
-        if cases.iter().all(|(_, _, inner)| inner.steps.is_empty()) {
-            return;
-        }
-        match (choice.tag, cases.pop()) {
-            (Some((at, size)), Some(last)) => {
-                cases.push(last);
-                plan.steps.push(Step::Choice(offset + at, size, cases));
-            }
-            (None, Some((_, _, only))) => {
-                plan.steps.push(Step::Array(offset, 1, only));
-            }
-            _ => {}
-        }
-    }
-
-    fn add_array(&self, plan: &mut Plan, of: TypeId, count: u64, offset: u64) {
-        let inner = self.plans.nested(self.walker, of, self.depth);
-        plan.is_whole &= inner.is_whole;
-        if !inner.steps.is_empty() {
-            plan.steps.push(Step::Array(offset, count, inner));
-        }
-    }
-
-    /// A node of a tree: its keys and values as far as they are in use, and in inner nodes one node more below.
-    fn add_node(&self, plan: &mut Plan, layout: &Layout, fields: &[Field], offset: u64) {
-        let find = |name: &str| fields.iter().find(|field| &*field.name == name);
-        if let (Some(data), Some(edges)) = (find("data"), find("edges")) {
-            let leaf = self.walker.layout(data.of);
-            let length = leaf.as_ref().and_then(|leaf| {
-                let mut fields = leaf.fields().iter();
-                fields.find(|field| &*field.name == "len").map(|f| f.offset)
-            });
-            match (&leaf, length) {
-                (Some(leaf), Some(length)) => {
-                    self.add_node(plan, leaf, leaf.fields(), offset + data.offset);
-                    plan.steps.push(Step::Counted {
-                        length: offset + data.offset + length,
-                        more: 1,
-                        from: offset + edges.offset,
-                        plan: Rc::new(Plan {
-                            steps: vec![Step::Word(0, Hold::Owning)],
-                            size: 8,
-                            is_whole: true,
-                        }),
-                    });
-                }
-                _ => plan.is_whole = false,
-            }
-            return;
-        }
-        let halves = [("keys", "K"), ("vals", "V")];
-        for (name, parameter) in halves {
-            match (find("len"), find(name), layout.parameter(parameter)) {
-                (Some(length), Some(field), Some(of)) => {
-                    let inner = self.plans.nested(self.walker, of, self.depth);
-                    plan.is_whole &= inner.is_whole;
-                    plan.steps.push(Step::Counted {
-                        length: offset + length.offset,
-                        more: 0,
-                        from: offset + field.offset,
-                        plan: inner,
-                    });
-                }
-                _ => plan.is_whole = false,
-            }
-        }
-        if let Some(parent) = find("parent") {
-            plan.steps
-                .push(Step::Word(offset + parent.offset, Hold::Borrowed));
-        }
-    }
-}
-
-fn is_node(layout: &Layout) -> bool {
-    layout
-        .path()
-        .starts_with("alloc::collections::btree::node::")
-        && (layout.path().ends_with("LeafNode") || layout.path().ends_with("InternalNode"))
-}
-
-/// How the pointers in values of a type hold, where the type is known for it.
-fn holds(layout: &Layout) -> Option<Hold> {
-    Some(match layout.path() {
-        "alloc::boxed::Box"
-        | "core::ptr::unique::Unique"
-        | "hashbrown::raw::RawTable"
-        | "alloc::collections::btree::map::BTreeMap" => Hold::Owning,
-        "alloc::rc::Rc" | "alloc::sync::Arc" => Hold::Shared,
-        "alloc::rc::Weak" | "alloc::sync::Weak" => Hold::Weak,
-        _ if layout.name.starts_with('&') => Hold::Borrowed,
-        _ => return None,
-    })
-}
-
-/// The same of single fields.
-fn held_by_field(layout: &Layout, field: &str) -> Option<Hold> {
-    match (layout.path(), field) {
-        ("alloc::collections::linked_list::LinkedList", "head")
-        | ("alloc::collections::linked_list::Node", "next") => Some(Hold::Owning),
-        _ => None,
-    }
-}
-
 impl Plan {
-    fn may_be_weak(&self) -> bool {
-        self.steps.iter().any(|step| match step {
-            Step::Word(_, hold) => *hold == Hold::Weak,
-            Step::Choice(_, _, cases) => cases.iter().any(|(.., plan)| plan.may_be_weak()),
-            Step::Array(_, _, plan) | Step::Counted { plan, .. } => plan.may_be_weak(),
-        })
-    }
-
-    fn run(&self, bytes: &[u8], from: u64, visit: &mut dyn FnMut(TypedPointer)) {
+    fn run(&self, bytes: &[u8], from: u64, visit: &mut dyn FnMut(Found)) {
         for step in &self.steps {
             match step {
                 Step::Word(offset, hold) => {
                     let offset = from.saturating_add(*offset);
-                    if let Some(to) = number(bytes, offset, 8) {
-                        visit(TypedPointer {
-                            offset,
-                            to: to as u64,
-                            hold: *hold,
-                        });
+                    if let Some(to) = word(bytes, offset) {
+                        let hold = *hold;
+                        visit(Found::Pointer(TypedPointer { offset, to, hold }));
                     }
                 }
                 Step::Choice(at, size, cases) => {
                     let tag = number(bytes, from.saturating_add(*at), *size);
-                    let case = tag.and_then(|tag| of_tag(cases, tag));
-                    if let Some((_, offset, plan)) = case {
-                        plan.run(bytes, from.saturating_add(*offset), visit);
+                    match tag.and_then(|tag| of_tag(cases, tag)) {
+                        Some((_, offset, plan)) => {
+                            plan.run(bytes, from.saturating_add(*offset), visit);
+                        }
+                        None => visit(Found::Torn),
                     }
                 }
                 Step::Array(offset, count, plan) => {
-                    plan.repeat(bytes, from.saturating_add(*offset), *count, visit);
+                    plan.items(bytes, from.saturating_add(*offset), 0..*count, visit);
                 }
                 Step::Counted {
                     length,
@@ -402,22 +260,48 @@ impl Plan {
                 } => {
                     let length = number(bytes, from.saturating_add(*length), 2);
                     let length = length.map_or(0, |length| length as u64);
-                    if length <= CAPACITY {
-                        plan.repeat(bytes, from.saturating_add(*begin), length + more, visit);
+                    match length <= CAPACITY {
+                        true => {
+                            let begin = from.saturating_add(*begin);
+                            plan.items(bytes, begin, 0..length + more, visit);
+                        }
+                        false => visit(Found::Torn),
+                    }
+                }
+                Step::Buffer(buffer) => {
+                    if let Some(buffer) = buffer.read(bytes, from) {
+                        visit(Found::Buffer(buffer));
                     }
                 }
             }
         }
     }
 
-    fn repeat(&self, bytes: &[u8], from: u64, count: u64, visit: &mut dyn FnMut(TypedPointer)) {
-        for i in 0..count {
-            let at = i.checked_mul(self.size).and_then(|at| at.checked_add(from));
-            match at.filter(|at| *at < bytes.len() as u64) {
-                Some(at) => self.run(bytes, at, visit),
-                None => return,
-            }
+    /// Runs over elements by their numbers, as far as there are bytes.
+    fn items(&self, bytes: &[u8], from: u64, numbers: Range<u64>, visit: &mut dyn FnMut(Found)) {
+        if self.steps.is_empty() || self.size == 0 {
+            return;
         }
+        let room = (bytes.len() as u64).saturating_sub(from) / self.size;
+        for number in numbers.start..numbers.end.min(room) {
+            self.run(bytes, from + number * self.size, visit);
+        }
+    }
+}
+
+impl Buffer {
+    fn read(&self, bytes: &[u8], from: u64) -> Option<TypedBuffer> {
+        let word = |offset: u64| word(bytes, from.checked_add(offset)?);
+        let length = word(self.length)?;
+        Some(TypedBuffer {
+            at: word(self.pointer)?,
+            capacity: self.capacity.map_or(Some(length), word)?,
+            length,
+            head: self.head.map_or(Some(0), word)?,
+            of: self.of,
+            stride: self.stride,
+            owner: self.owner,
+        })
     }
 }
 
@@ -426,6 +310,12 @@ fn of_tag(cases: &[Case], tag: u128) -> Option<&Case> {
     let other = |case: &&Case| case.0.is_empty();
     let mut all = cases.iter();
     all.clone().find(named).or_else(|| all.find(other))
+}
+
+fn word(bytes: &[u8], offset: u64) -> Option<u64> {
+    let offset = usize::try_from(offset).ok()?;
+    let part = bytes.get(offset..offset.checked_add(8)?)?;
+    Some(u64::from_le_bytes(part.try_into().ok()?))
 }
 
 /// The number of so many bytes at an offset.
@@ -451,7 +341,12 @@ mod tests {
         };
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut found = Vec::new();
-        let whole = Plans::default().each(&walker, content, &bytes, &mut |one| found.push(one));
+        let mut visit = |one| {
+            if let Found::Pointer(pointer) = one {
+                found.push(pointer);
+            }
+        };
+        let whole = Plans::default().each(&walker, content, &bytes, None, &mut visit);
         (found, whole)
     }
 
@@ -508,8 +403,10 @@ mod tests {
         };
         let mut found = Vec::new();
         let content = Content::Table(VEC);
-        assert!(Plans::default().each(&walker, content, &bytes, &mut |one| found.push(one)));
-        assert_eq!(found, [pointer(48, 9)]);
+        let mut visit = |one| found.push(one);
+        assert!(Plans::default().each(&walker, content, &bytes, None, &mut visit));
+        assert!(matches!(found[0], Found::Buffer(TypedBuffer { at: 9, .. })));
+        assert_eq!(found[1..], [Found::Pointer(pointer(48, 9))]);
         let place = |offset| walker.place_in(content, Address(0x1000), 116, offset);
         assert_eq!(place(48).as_deref(), Some("[1]"));
     }

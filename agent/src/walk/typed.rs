@@ -2,7 +2,7 @@
 //! to the scan. A word that a type does not speak of stays what the scan says it is, so that a type that was told wrongly
 //! cannot let a block look lost.
 
-use super::{Plans, TypedPointer, Walker};
+use super::{Extent, Extents, Found, Live, Plans, Spot, TypedPointer, Walker};
 use crate::heap::{Address, Block, Confidence, Content, Edge, Hold};
 
 /// Blocks by their types.
@@ -13,6 +13,8 @@ pub(crate) struct Typed<'a> {
     pub(crate) plans: &'a Plans,
     /// What a block holds and how sure that is. What is only guessed is not believed.
     pub(crate) content: &'a dyn Fn(&Block) -> (Content, Confidence),
+    /// How much of buffers is in use, where that was found out.
+    pub(crate) extents: Option<&'a Extents>,
 }
 
 /// Bytes of a block up to which its type is followed: it is read as a whole, and the copy's memory is bounded.
@@ -20,12 +22,12 @@ const LARGEST: u64 = 64 << 20;
 
 impl Typed<'_> {
     /// Where in a block pointers stand that hold weakly, in bytes, ascending.
-    pub(crate) fn weak(&self, block: &Block) -> Vec<u64> {
+    pub(crate) fn weak(&self, number: u32, block: &Block) -> Vec<u64> {
         let (content, _) = self.content(block);
         if !self.plans.may_be_weak(&self.walker, content) {
             return Vec::new();
         }
-        let pointers = self.pointers(block, content).into_iter();
+        let pointers = self.pointers(number, block).into_iter();
         let mut weak: Vec<u64> = pointers
             .filter(|pointer| pointer.hold == Hold::Weak)
             .map(|pointer| pointer.offset)
@@ -35,19 +37,67 @@ impl Typed<'_> {
     }
 
     /// Says of the edges of a block how they hold, where its type does.
-    pub(crate) fn mark(&self, block: &Block, edges: &mut [Edge]) {
+    pub(crate) fn mark(&self, number: u32, block: &Block, edges: &mut [Edge]) {
         let (content, sure) = self.content(block);
         // What stands in a buffer's spare room is old: only its owner knows how much of it is in use.
         let confidence = match content {
-            Content::Items(_) => sure.min(Confidence::Likely),
+            Content::Items(_) if self.live(number, block).is_none() => sure.min(Confidence::Likely),
             _ => sure,
         };
-        for pointer in self.pointers(block, content) {
+        for pointer in self.pointers(number, block) {
             let found = edges.binary_search_by_key(&pointer.offset, |edge| edge.offset);
             if let Some(edge) = found.ok().and_then(|place| edges.get_mut(place)) {
                 (edge.hold, edge.confidence) = (pointer.hold, confidence);
             }
         }
+    }
+
+    /// What a block holds that may own buffers; none where it owns none.
+    pub(super) fn owners(&self, block: &Block) -> Option<Content> {
+        let (content, _) = self.content(block);
+        let may_own = self.plans.may_own(&self.walker, content);
+        may_own.then_some(content)
+    }
+
+    /// Visits what is found in a block, of which the bytes may be at hand; of a buffer in the elements in use, all unless it is
+    /// said. Says whether all pointers are found that can be there.
+    pub(super) fn each(
+        &self,
+        block: &Block,
+        bytes: Option<&[u8]>,
+        live: Option<&Live>,
+        visit: &mut dyn FnMut(Found),
+    ) -> bool {
+        let (content, _) = self.content(block);
+        match (content, bytes) {
+            (Content::Unknown, _) => false,
+            (Content::Bytes, _) => true,
+            (_, Some(bytes)) => self.plans.each(&self.walker, content, bytes, live, visit),
+            (_, None) => self
+                .bytes(block.address, block.size)
+                .is_some_and(|bytes| self.plans.each(&self.walker, content, &bytes, live, visit)),
+        }
+    }
+
+    /// Visits what is found in a value.
+    pub(super) fn of_value(&self, value: Spot, visit: &mut dyn FnMut(Found)) -> bool {
+        let bytes = self.bytes(value.at, self.walker.size(value.of));
+        bytes.is_some_and(|bytes| self.plans.of_value(&self.walker, value.of, &bytes, visit))
+    }
+
+    /// Bytes from an address on; zeros where they are not in memory, as where nothing was ever written.
+    fn bytes(&self, at: Address, size: u64) -> Option<Vec<u8>> {
+        let size = usize::try_from(size).ok().filter(|_| size <= LARGEST)?;
+        let mut bytes = vec![0; size];
+        let memory = self.walker.memory;
+        if memory.read(at, &mut bytes).is_some() {
+            return Some(bytes);
+        }
+        for piece in memory.readable(at.0..at.0.checked_add(size as u64)?) {
+            let part = (piece.start - at.0) as usize..(piece.end - at.0) as usize;
+            memory.read(Address(piece.start), bytes.get_mut(part)?);
+        }
+        Some(bytes)
     }
 
     /// The fields by which a place in a block is reached, given in bytes from its beginning.
@@ -67,23 +117,32 @@ impl Typed<'_> {
     }
 
     /// The pointers that its type says are in a block, weak ones only where what they point at bears it out.
-    fn pointers(&self, block: &Block, content: Content) -> Vec<TypedPointer> {
-        let has_none = matches!(content, Content::Unknown | Content::Bytes);
-        if has_none || block.size > LARGEST {
-            return Vec::new();
-        }
-        let mut bytes = vec![0; block.size as usize];
-        if self.walker.memory.read(block.address, &mut bytes).is_none() {
-            return Vec::new();
-        }
-        let mut pointers = Vec::new();
-        self.plans
-            .each(&self.walker, content, &bytes, &mut |pointer| {
-                if pointer.hold != Hold::Weak || self.counts_weak(pointer.to) {
-                    pointers.push(pointer);
-                }
-            });
+    fn pointers(&self, number: u32, block: &Block) -> Vec<TypedPointer> {
+        let (mut pointers, live) = (Vec::new(), self.live(number, block));
+        self.each(block, None, live.as_ref(), &mut |found| match found {
+            Found::Pointer(pointer)
+                if pointer.hold != Hold::Weak || self.counts_weak(pointer.to) =>
+            {
+                pointers.push(pointer);
+            }
+            _ => {}
+        });
         pointers
+    }
+
+    /// The elements of a buffer that are in use.
+    fn live(&self, number: u32, block: &Block) -> Option<Live> {
+        self.live_of(block, &self.extents?.of(number)?)
+    }
+
+    /// The same, provided that its owner speaks of values as large as those that are there.
+    pub(super) fn live_of(&self, block: &Block, extent: &Extent) -> Option<Live> {
+        let (content, _) = self.content(block);
+        let Content::Items(of) = content else {
+            return None;
+        };
+        let size = self.walker.size(of);
+        (size == self.walker.size(extent.of)).then(|| extent.live())
     }
 
     /// Whether the counts at an address say that a `Weak` points there. All strong pointers together are one weak one.
@@ -159,6 +218,7 @@ mod tests {
             },
             plans: &Plans::default(),
             content: &|_| (Content::One(TypeId(3)), confidence),
+            extents: None,
         };
         let block = Block {
             address: Address(0x1000),
@@ -177,13 +237,13 @@ mod tests {
             hold: Hold::Conservative,
             confidence: Confidence::Guess,
         });
-        typed.mark(&block, &mut edges);
+        typed.mark(0, &block, &mut edges);
         assert_eq!(
             edges[0].hold,
             Hold::Conservative,
             "a number stays what the scan says"
         );
-        (typed.weak(&block), edges[1].hold, typed.place(&block, 8))
+        (typed.weak(0, &block), edges[1].hold, typed.place(&block, 8))
     }
 
     #[test]

@@ -2,79 +2,64 @@
 //! asked for.
 
 pub(super) mod chain;
+pub(crate) mod contents;
 mod place;
 pub(super) mod shape;
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::heap::graph::{Graph, Index};
-use crate::heap::{Block, Confidence, Content, Edge, Gap, Held, Hold};
-use crate::walk::{Edges, Plans, Typed, scan};
+use crate::heap::graph::Graph;
+use crate::heap::{Block, Edge, Gap, Held, Hold};
+use crate::walk::{Edges, Typed, scan};
 
 use super::types::Types;
 use super::{Error, View};
 
+use contents::Contents;
 pub(super) use place::{Place, root_text};
 
 /// Who holds whom.
 #[derive(Debug, Default)]
 pub(crate) struct Holders {
     pub(super) graph: Graph,
-    index: Index,
-    /// Where the pointers of types are.
-    plans: Plans,
-    /// What the blocks of each of the look's groups hold, of those that were asked for.
-    contents: RefCell<Vec<Option<(Content, Confidence)>>>,
+    /// What the blocks hold.
+    contents: Rc<Contents>,
     /// Whether there was no room for all links.
     is_cut: bool,
 }
 
 impl Holders {
     /// Reads the frozen heap from end to end.
-    fn of(view: &View<'_>, types: &Types) -> Self {
-        let (snapshot, mut holders) = (view.snapshot, Holders::default());
+    fn of(view: &mut View<'_>, types: &Types) -> Self {
+        let contents = view.contents();
+        let view = &*view;
+        let snapshot = view.snapshot;
         // Known of glibc's allocator alone, which then has headers before its chunks.
         let has_chunks = snapshot.memory.rounding.is_some();
         let (blocks, roots) = (&snapshot.blocks, &snapshot.roots);
-        let scan = holders.typed(view, types, |typed| {
-            let weak = |block: &Block| typed.weak(block);
-            scan(blocks, roots, view.memory, has_chunks, &weak)
+        contents.extents(view, types);
+        let scan = contents.typed(view, types, |typed| {
+            let weak = |number, block: &Block| typed.weak(number, block);
+            scan(
+                blocks,
+                &contents.index,
+                roots,
+                view.memory,
+                has_chunks,
+                &weak,
+            )
         });
         let kinds = roots.iter().map(|root| root.kind).collect();
-        holders.graph = Graph::new(blocks, scan.links, scan.holds, kinds);
-        (holders.index, holders.is_cut) = (scan.index, scan.is_cut);
-        holders
+        Holders {
+            graph: Graph::new(blocks, scan.links, scan.holds, kinds),
+            is_cut: scan.is_cut,
+            contents,
+        }
     }
 
     /// Asks what types say of pointers.
     fn typed<R>(&self, view: &View<'_>, types: &Types, ask: impl FnOnce(&Typed<'_>) -> R) -> R {
-        ask(&Typed {
-            walker: view.walker(),
-            plans: &self.plans,
-            content: &|block| self.content(view, types, block),
-        })
-    }
-
-    /// What a block holds, asked once for all of its group, and how sure that is.
-    fn content(&self, view: &View<'_>, types: &Types, block: &Block) -> (Content, Confidence) {
-        let nothing = (Content::Unknown, Confidence::Unknown);
-        let Some(group) = types.index.of(block) else {
-            return nothing;
-        };
-        let mut contents = self.contents.borrow_mut();
-        if contents.len() <= group {
-            contents.resize(group + 1, None);
-        }
-        *contents[group].get_or_insert_with(|| {
-            let content = view.site(block.site).map(|site| {
-                let layouts = view.names.layouts();
-                layouts.content(site, block.size, block.align())
-            });
-            content.map_or(nothing, |content| {
-                (content, types.name_of(block).confidence)
-            })
-        })
+        self.contents.typed(view, types, ask)
     }
 
     /// By which fields a pointer is reached; where that is not known, how far into its block: `+0x18`.
@@ -98,12 +83,12 @@ impl Holders {
     pub(super) fn edges(&self, view: &View<'_>, types: &Types, from: u32) -> Vec<Edge> {
         let edges = Edges {
             blocks: &view.snapshot.blocks,
-            index: &self.index,
+            index: &self.contents.index,
             memory: view.memory,
         };
         let mut edges = edges.of(from);
         self.typed(view, types, |typed| {
-            typed.mark(view.numbered(from), &mut edges);
+            typed.mark(from, view.numbered(from), &mut edges);
         });
         edges
     }

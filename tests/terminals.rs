@@ -135,17 +135,32 @@ fn every_mode_of_a_terminal_comes_back() {
 /// `script` gives the program a terminal that goes when it does, as a terminal's window.
 #[test]
 fn a_terminal_closed_at_the_prompt_ends_the_look() {
-    for (script, lives) in [
-        (format!("exec {PROGRAMS} quiet"), false),
-        (format!("trap '' HUP; exec {PROGRAMS} quiet"), true),
+    // The program leads its session; its shell does (one that the key does not end), and dies of the
+    // hangup, or does not.
+    for (script, is_shells, lives) in [
+        (format!("exec {PROGRAMS} quiet"), false, false),
+        (format!("trap '' HUP; exec {PROGRAMS} quiet"), false, true),
+        (
+            format!("exec bash -c '{PROGRAMS} quiet; true'"),
+            true,
+            false,
+        ),
+        (
+            format!("exec bash -c 'trap true HUP; {PROGRAMS} quiet; true'"),
+            true,
+            true,
+        ),
     ] {
         let window = Launch::of(Path::new("script"))
             .with(["-qfc", &script, "/dev/null"])
             .start();
         window.expect_after(0, "active: true");
-        let [program] = window.children()[..] else {
+        let [mut program] = window.children()[..] else {
             panic!("script runs one program");
         };
+        if is_shells {
+            program = child_of(program);
+        }
         window.press_ctrl_backslash();
         let look = child_of(program);
         window.signal(Signal::SIGKILL);

@@ -212,6 +212,7 @@ fn see_through(
     }
     // First the program, then the news: a terminal that stands still must not hold it.
     looks.clock.go_on(still);
+    place.pass_on_hangup();
     if let Some(trouble) = &ending.trouble {
         place.say(&format!("the look ended: {trouble}; the program goes on"));
     }

@@ -179,7 +179,34 @@ pub(crate) fn leader_is_gone() -> bool {
     if parent_is_of_this_session() {
         return false;
     }
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{leader}/stat")) else {
+    has_ended(leader)
+}
+
+/// The hangup that this process's group missed while the copy had the terminal. When a session's leader ends, the kernel
+/// sends it to the group that was in the foreground as the terminal went, which was the copy's. A leader that outlives its
+/// terminal passes nothing on, nor does this.
+pub(crate) fn pass_on_hangup() {
+    // SAFETY: asks about this process; signals its own group, which the kernel does in this order.
+    unsafe {
+        let leader = libc::getsid(0);
+        if leader > 0 && leader != libc::getpid() && ends_soon(leader) {
+            libc::kill(0, libc::SIGHUP);
+            libc::kill(0, libc::SIGCONT);
+        }
+    }
+}
+
+/// Whether a process ends within a second.
+fn ends_soon(pid: i32) -> bool {
+    const LOOKS: u32 = 20;
+    (0..LOOKS).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        has_ended(pid)
+    })
+}
+
+fn has_ended(pid: i32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return true;
     };
     // The name in parentheses may hold anything; the state follows the last one.

@@ -107,6 +107,15 @@ impl Place {
         }
     }
 
+    /// Has the program hear of a terminal that went while the copy had it.
+    pub(super) fn pass_on_hangup(&self) {
+        if let Place::Terminal(terminal, _) = self
+            && terminal.foreground().is_none()
+        {
+            terminal::pass_on_hangup();
+        }
+    }
+
     /// Takes the terminal back for the program from the copy, if one has it, and sets it as it was; unless somebody else
     /// has it by now.
     pub(super) fn restore(&self, copy: Option<i32>) {

@@ -24,7 +24,8 @@ use crate::heap::{Answered, Before, Call, Gap, Malloc, Settings};
 use crate::os::clone::{self, Child, Side};
 use crate::os::look::Channel;
 use crate::os::shared::Shared;
-use crate::os::{files, process, quit, signals};
+use crate::os::streams::Streams;
+use crate::os::{files, malloc, process, quit, signals};
 use crate::pause::Pause;
 use crate::track::{self, arena};
 
@@ -68,7 +69,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(1);
 /// also those during it. A report tells of its own moment alone: who presses while it is being written wants another.
 fn attend(looks: &mut Looks) -> Result<Ending, Failure> {
     let before = quit::presses();
-    let _streams = process::Streams::borrow();
+    let _streams = Streams::borrow();
     let place = Place::find();
     let result = attend_at(&place, looks);
     quit::answer(match place.has_terminal() {
@@ -181,7 +182,7 @@ fn what_malloc_says(errands: &mut Errands) -> Result<Malloc, &'static str> {
         "only glibc's says so, from 2.33 on; what others keep is among the unexplained";
     const LATE: &str = "it did not answer in time: a thread holds its lock, or the program's logger holds up who asks";
     match track::is_over_system() {
-        true => errands.ask(process::allocator).ok_or(LATE)?.ok_or(FOREIGN),
+        true => errands.ask(malloc::allocator).ok_or(LATE)?.ok_or(FOREIGN),
         false => Err(FOREIGN),
     }
 }

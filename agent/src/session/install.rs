@@ -13,7 +13,7 @@ use crate::heap::{Gap, NotMarked, Settings};
 use crate::options::{Builder, Options};
 use crate::os::quit::{self, Before};
 use crate::os::shared::Shared;
-use crate::os::{files, look, object, process, signals, stop};
+use crate::os::{files, look, object, process, signals, stop, streams};
 use crate::track::{self, arena};
 
 /// A handle on the agent. Cheap to copy; dropping it does nothing.
@@ -225,7 +225,7 @@ fn spawn(
         let _arena = arena::enter();
         quit::this_thread_is_the_agent();
         let mut gaps = Vec::new();
-        if let Err(error) = process::own_descriptors() {
+        if let Err(error) = streams::own_descriptors() {
             gaps.push(Gap::new(
                 "connections closed during a look are seen closed only after it",
                 error.to_string(),

@@ -5,8 +5,10 @@ use std::time::SystemTime;
 
 use crate::heap::{Address, Gap, SiteId};
 
+mod graph;
 mod value;
 
+pub(crate) use graph::{Arrow, Graph, Node, NodeKind, Picture, is_picture};
 pub(crate) use value::{Value, count};
 
 /// The answer of one command.
@@ -30,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<String>,
     /// What could not be known.
     pub(crate) gaps: Vec<Gap>,
+    /// The same as a picture, where there is one.
+    pub(crate) picture: Option<Picture>,
 }
 
 /// A column of a table.

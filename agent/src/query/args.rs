@@ -40,7 +40,8 @@ impl Typed {
         };
         let mut rest = words.iter();
         while let Some(word) = rest.next() {
-            if word.starts_with("--") {
+            let is_short = |flag: &Flag| flag.name == word;
+            if word.starts_with("--") || command.flags.iter().any(is_short) {
                 let flag = read_flag(command, word, || rest.next().cloned())?;
                 typed.flags.push(flag);
             } else {

@@ -175,6 +175,7 @@ pub(crate) fn report(
         total: total(changes),
         notes: notes(&shown, meant, all, ask),
         gaps,
+        ..Report::default()
     }
 }
 

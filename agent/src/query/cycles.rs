@@ -109,6 +109,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             .chain(why)
             .collect(),
         gaps: holders.gaps(view),
+        ..Report::default()
     })
 }
 

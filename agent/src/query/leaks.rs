@@ -107,6 +107,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             .chain(next(&groups, &holders))
             .collect(),
         gaps,
+        ..Report::default()
     })
 }
 

@@ -26,6 +26,7 @@ mod abort;
 mod count;
 mod cycles;
 mod diff;
+mod graph;
 mod growth;
 mod help;
 mod info;
@@ -85,6 +86,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &suspects::COMMAND,
     &leaks::COMMAND,
     &cycles::COMMAND,
+    &graph::COMMAND,
     &threads::COMMAND,
     &set::COMMAND,
     &track::COMMAND,

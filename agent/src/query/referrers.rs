@@ -78,6 +78,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             .chain(legend(&named))
             .collect(),
         gaps: holders.gaps(view),
+        ..Report::default()
     })
 }
 

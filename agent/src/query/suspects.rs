@@ -100,6 +100,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         total: vec![("bytes", Value::Bytes(live))],
         notes: smaller.into_iter().collect(),
         gaps: holders.gaps(view),
+        ..Report::default()
     })
 }
 

@@ -85,6 +85,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             Some(_) => Vec::new(),
         },
         gaps: view.names.gaps(),
+        ..Report::default()
     })
 }
 

@@ -1,14 +1,32 @@
-//! Reports as text and as JSON, one format a file. This room may import `heap` and `report`; it knows no process,
+//! Reports as text, as JSON and as pictures, one format a file. This room may import `heap` and `report`; it knows no process,
 //! terminal or clock.
 
+mod dot;
 mod fit;
 mod json;
+mod layout;
+mod svg;
 mod table;
 mod text;
+
+use std::path::Path;
+
+use crate::report::{Report, count, is_picture};
 
 pub(crate) use fit::{cut, tame, width};
 pub(crate) use json::{json, json_error};
 pub(crate) use text::{error_text, lines_of_gaps, text};
+
+/// A report's picture, where it has one and the file is by its name one for pictures; and how many boxes it has, in words.
+pub(crate) fn picture(report: &Report, file: &Path) -> Option<(String, String)> {
+    let graph = &report.picture.as_ref()?.graph;
+    let drawn = match file.extension()?.to_str()? {
+        "svg" => svg::svg(graph),
+        _ if is_picture(file) => dot::dot(graph),
+        _ => return None,
+    };
+    Some((drawn, count(graph.count(), "node")))
+}
 
 /// How text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -109,6 +109,7 @@ mod tests {
             ],
             notes: vec!["a note".to_owned()],
             gaps: vec![Gap::new("types", "no debug information").mended_by("debug = 2")],
+            ..Report::default()
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::parse::{Line, wants_json};
+use super::parse::{Line, Redirection, wants_json};
 use super::{Error, file, program};
 use crate::heap::{Host, Request, Untold};
 use crate::query::{self, View, find, first_screen};
-use crate::render::{Style, error_text, json, json_error, lines_of_gaps, tame, text};
+use crate::render::{Style, error_text, json, json_error, lines_of_gaps, picture, tame, text};
 
 /// What came of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,6 +142,20 @@ fn answer(
     view.screen = screen;
     let report = report??;
     view.number(&report.objects);
+    let own = report.picture.as_ref().and_then(|one| one.file.clone());
+    if own.is_some() && line.file.is_some() {
+        return Err(Error::Redirection);
+    }
+    let own = own.map(Redirection::to);
+    if let Some(to) = own.as_ref().or(line.file.as_ref())
+        && let Some((drawn, boxes)) = picture(&report, &to.path)
+    {
+        file::write(to, drawn.as_bytes())?;
+        return Ok(match as_json {
+            true => json(&report, &view.capture()) + "\n",
+            false => format!("Graph written to {} ({boxes})\n", to.path.display()),
+        });
+    }
     let written = match (as_json, &line.file) {
         (true, _) => json(&report, &view.capture()) + "\n",
         (false, Some(_)) => text(

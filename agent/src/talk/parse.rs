@@ -24,6 +24,12 @@ pub(crate) struct Redirection {
 }
 
 impl Redirection {
+    /// To a file of this name, in place of what it has.
+    pub(super) fn to(path: PathBuf) -> Self {
+        let append = false;
+        Redirection { path, append }
+    }
+
     /// Whether the file is by its name one for a document.
     fn is_json(&self) -> bool {
         self.path.extension() == Some("json".as_ref())

@@ -63,6 +63,26 @@ impl Walker<'_> {
         self.brief_of(&self.describe(spot))
     }
 
+    /// The same of what a block holds; empty where that cannot be told.
+    pub(crate) fn line(&self, whole: &Whole) -> String {
+        let shown = self.describe_whole(whole);
+        if shown.gap.is_some() {
+            return String::new();
+        }
+        match whole {
+            Whole::Value(_) => Shown {
+                text: self.brief_of(&shown),
+                ..shown
+            }
+            .line(),
+            // How much of it is in use is its owner's to say.
+            Whole::Values(..) => match shown.parts {
+                Parts::List(list) => format!("room for {}", list.length()),
+                _ => shown.text,
+            },
+        }
+    }
+
     fn brief_of(&self, shown: &Shown) -> String {
         let Parts::Fields(fields) = &shown.parts else {
             return shown.text.clone();

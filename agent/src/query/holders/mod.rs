@@ -62,6 +62,13 @@ impl Holders {
         self.contents.typed(view, types, ask)
     }
 
+    /// What a block holds as a value in a line; empty where that says nothing.
+    pub(super) fn line(&self, view: &View<'_>, types: &Types, block: &Block) -> String {
+        let (content, _) = self.content(view, types, block);
+        let walker = view.walker();
+        walker.line(&walker.block(content, block.address, block.size))
+    }
+
     /// By which fields a pointer is reached; where that is not known, how far into its block: `+0x18`.
     pub(super) fn field(&self, view: &View<'_>, types: &Types, edge: &Edge) -> String {
         let named = self.named_field(view, types, edge);

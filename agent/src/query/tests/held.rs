@@ -209,3 +209,69 @@ fn why_says_it_all() {
         Value::Confidence(Confidence::Exact)
     );
 }
+
+#[test]
+fn a_graph_leads_up_to_the_roots_and_down_to_what_is_held() {
+    let up = answer(&["graph 0x1a00"]).unwrap();
+    assert_eq!(
+        column(&up, "tree"),
+        [
+            "String",
+            "  <- +0x28 of Arc<CacheEntity>",
+            "    <- +0x0 of Vec<u64>",
+            "      <- static demo_server::CACHE +0x18",
+        ]
+    );
+    assert_eq!(column(&up, "kind"), ["block", "block", "block", "static"]);
+    assert_eq!(
+        up.total[..2],
+        [("nodes", Value::Count(4)), ("edges", Value::Count(3))]
+    );
+    let down = answer(&["graph 0x2200 --refs --depth 1"]).unwrap();
+    assert_eq!(down.rows.len(), 5);
+    assert_eq!(below(&down, 1), ["    ... 1 more block"], "a step further");
+    let all = answer(&["graph 0x2200 --refs"]).unwrap();
+    assert_eq!(all.rows.len(), 6);
+    // A row's number stands for its block.
+    assert_eq!(answer(&["graph 0x1a00", "refs #3"]).unwrap().rows.len(), 4);
+    assert!(answer(&["graph 0x1a00", "refs #4"]).is_err(), "a root");
+}
+
+#[test]
+fn a_graph_counts_what_it_leaves_out() {
+    let few = answer(&["graph 0x2200 --refs --max 2"]).unwrap();
+    assert_eq!(below(&few, 0), ["  ... 2 more blocks"]);
+    let two = answer(&["graph CacheEntity[0:2]"]).unwrap();
+    assert_eq!(
+        two.notes[0],
+        "2 of 5 blocks: `graph CacheEntity[0:50]` takes the first 50"
+    );
+    // Both hang on the one vector.
+    assert_eq!(two.rows.len(), 4);
+    assert_eq!(below(&two, 3), ["  <- +0x8 of #2"]);
+    let picture = two.picture.expect("there is one");
+    assert_eq!(picture.graph.count(), 4);
+    assert_eq!(picture.file, None);
+}
+
+#[test]
+fn a_ring_that_nobody_holds_is_drawn_as_one() {
+    let ring = answer(&["graph 0x1800"]).unwrap();
+    assert_eq!(ring.rows.len(), 2);
+    let graph = ring.picture.expect("there is one").graph;
+    let mut arrows: Vec<_> = graph.edges.iter().map(|one| (one.from, one.to)).collect();
+    arrows.sort_unstable();
+    assert_eq!(arrows, [(0, 1), (1, 0)]);
+    for wrong in [
+        "graph",
+        "graph 0x1800 --refs --referrers",
+        "graph 0x1800 --depth 0",
+        "graph 0x1800 -o a.png",
+        "graph CacheEntity[7:9]",
+    ] {
+        assert!(
+            matches!(answer(&[wrong]), Err(Error::Usage { .. })),
+            "{wrong}"
+        );
+    }
+}

@@ -9,6 +9,7 @@
 //! - [`terminals`]: dumb, raw and closed ones, and others that have the terminal, too.
 //! - [`modes`]: tracking switched at the prompt.
 //! - [`holds`]: who holds what: a program of known heaps, and the demo's leaks by the commands made for them.
+//! - [`forgotten`], [`graph`]: strong counts that nothing explains, and pictures.
 //! - [`leave`]: every way out of a look.
 //! - [`stopping`]: threads that do not stop, or are many, or come and go.
 //! - [`worst`]: a study that loops, takes all memory, overflows, aborts.
@@ -23,6 +24,8 @@
 mod apart;
 mod c_allocator;
 mod commands;
+mod forgotten;
+mod graph;
 mod growth;
 mod handlers;
 mod holds;

@@ -11,6 +11,7 @@
 )]
 
 mod commands;
+mod forgets;
 mod forks;
 mod handlers;
 mod holds;
@@ -67,6 +68,7 @@ fn main() {
         ["tracked", how] => handlers::tracked(how),
         ["handler-owed"] => handlers::owed(),
         ["fork-registry"] => forks::registry(),
+        ["forgets"] => forgets::forgets(),
         ["holds"] => holds::holds(),
         ["marks"] => marks::phases(),
         ["values"] => values::keep(),

@@ -26,6 +26,7 @@ mod abort;
 mod count;
 mod cycles;
 mod diff;
+mod forgotten;
 mod graph;
 mod growth;
 mod help;
@@ -86,6 +87,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &suspects::COMMAND,
     &leaks::COMMAND,
     &cycles::COMMAND,
+    &forgotten::COMMAND,
     &graph::COMMAND,
     &threads::COMMAND,
     &set::COMMAND,

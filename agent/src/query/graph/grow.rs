@@ -383,7 +383,7 @@ impl<'g, 'a> Grow<'g, 'a> {
         let neighbours = self.neighbours(number);
         let checks = neighbours.len() <= CHECKED;
         let counts =
-            |other: &&u32| !is_drawn(other) && !(checks && self.is_through(**other, number));
+            |other: &&u32| !(is_drawn(other) || checks && self.is_through(**other, number));
         let left = neighbours.iter().filter(counts).count();
         // Several words of one root are one arrow, and where there is one, that is what matters.
         let is_rooted = self

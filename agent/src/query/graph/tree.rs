@@ -43,6 +43,21 @@ static COLUMNS: [Column; 10] = [
     Column::new("left_out", ""),
 ];
 
+/// A value in the table: the tree beside it needs the room.
+fn short(value: &str, full: bool) -> Value {
+    const LETTERS: usize = 24;
+    let fits = full || value.chars().count() <= LETTERS;
+    let cut = || value.chars().take(LETTERS - 1).chain(['…']).collect();
+    let short: String = if fits { value.to_owned() } else { cut() };
+    match value {
+        "" => Value::None,
+        _ => Value::Name {
+            short: short.into(),
+            full: value.into(),
+        },
+    }
+}
+
 /// A row, and how the tree came to it.
 struct At {
     node: usize,
@@ -148,7 +163,7 @@ impl<'g> Rows<'g> {
         };
         vec![
             Value::text(self.line(at)),
-            Value::text(node.value.clone()),
+            short(&node.value, full),
             size,
             address,
             Value::Count(at.node as u64),

@@ -9,7 +9,8 @@ pub(super) mod shape;
 use std::rc::Rc;
 
 use crate::heap::graph::Graph;
-use crate::heap::{Block, Edge, Gap, Held, Hold};
+use crate::heap::{Block, Confidence, Content, Edge, Gap, Held, Hold};
+use crate::report::count;
 use crate::walk::{Edges, Typed, scan};
 
 use super::types::Types;
@@ -62,8 +63,26 @@ impl Holders {
         self.contents.typed(view, types, ask)
     }
 
-    /// What a block holds as a value in a line; empty where that says nothing.
+    /// What a block holds, and how sure that is.
+    pub(super) fn content(
+        &self,
+        view: &View<'_>,
+        types: &Types,
+        block: &Block,
+    ) -> (Content, Confidence) {
+        self.contents.of(view, types, block)
+    }
+
+    /// What a block holds as a value in a line; empty where that says nothing. Of a buffer its owner says how much is in use.
     pub(super) fn line(&self, view: &View<'_>, types: &Types, block: &Block) -> String {
+        let number = view.number_of(block);
+        if let Some(extent) = self.contents.extents(view, types).of(number) {
+            let room = match extent.capacity > extent.length {
+                true => format!(", room for {}", extent.capacity),
+                false => String::new(),
+            };
+            return format!("{}{room}", count(extent.length, "value"));
+        }
         let (content, _) = self.content(view, types, block);
         let walker = view.walker();
         walker.line(&walker.block(content, block.address, block.size))

@@ -59,6 +59,26 @@ fn a_command_that_never_ends_is_left_by_ctrl_backslash() {
     before.is_as_before(&server);
 }
 
+/// What takes long says how far it is, and Ctrl-C gives it up; the look goes on.
+#[test]
+fn an_answer_that_takes_long_says_how_far_it_is_and_is_left_by_ctrl_c() {
+    let server = Launch::demo().start();
+    let before = server.is_serving();
+    server.press_ctrl_backslash();
+    let from = server.written();
+    server.send("panic slow\r");
+    let typed = server.expect_after(from, "\n");
+    let shown = server.expect_after(typed, "doing nothing ");
+    server.expect_after(shown, " % of 100 steps");
+    // Once: the terminal throws away with each what was not read yet.
+    server.send(INTERRUPT);
+    let stopped = server.expect_after(typed, "`panic` was stopped");
+    assert!(!server.prompted(stopped).contains("doing nothing"));
+    assert!(server.command("top").contains("CacheEntity"));
+    server.resume("c\r");
+    before.is_as_before(&server);
+}
+
 /// SIGTERM does not wait for a command to end.
 #[test]
 fn a_server_whose_look_never_ends_can_be_ended() {

@@ -23,6 +23,7 @@ mod settings;
 mod site;
 mod snapshot;
 mod thread;
+mod waiting;
 
 pub use block::{Address, Birth, Block};
 pub use call::{Answered, Call, Ended};
@@ -44,3 +45,5 @@ pub use settings::{SETTINGS, Setting, Settings};
 pub use site::{Marks, Site, SiteId};
 pub use snapshot::{Before, Malloc, Mapped, MemorySplit, Snapshot, Tracking};
 pub use thread::{Doing, ERRANDS, REGISTERS, Registers, Thread};
+pub(crate) use waiting::Watched;
+pub use waiting::{Patient, Step, Unit, Waiting};

@@ -300,6 +300,7 @@ extern "C" fn tick(signal: i32) {
     unsafe {
         let errno = *libc::__errno_location();
         if signal == libc::SIGALRM && is_in_the_foreground(terminal) {
+            answer_interrupt();
             let mut now = MaybeUninit::<libc::termios>::zeroed();
             let read = libc::tcgetattr(terminal, now.as_mut_ptr()) == 0;
             if read && is_in_the_foreground(terminal) {
@@ -318,9 +319,35 @@ extern "C" fn tick(signal: i32) {
     }
 }
 
-/// Ctrl-C in the middle of a command, which cannot be left half done: says how to be rid of it. While a line is read the
-/// keys come as bytes, or the terminal itself edits the line (`ICANON`), and there is nothing to say.
+/// Ctrl-C in the middle of a command: whoever works at it asks for this, and gives it up.
 extern "C" fn interrupted(_: i32) {
+    INTERRUPTED.store(1, Ordering::SeqCst);
+}
+
+/// Whether Ctrl-C was pressed since this was last asked.
+pub(crate) fn take_interrupt() -> bool {
+    INTERRUPTED.swap(0, Ordering::SeqCst) > 0
+}
+
+/// Zero, or one and the ticks since Ctrl-C was pressed.
+static INTERRUPTED: AtomicI32 = AtomicI32::new(0);
+/// Ticks after which nobody has asked: the command is one that cannot be left.
+const UNHEARD: i32 = 10;
+
+/// Says of a Ctrl-C that nobody asks for how to be rid of the command. While a line is read the
+/// keys come as bytes, or the terminal itself edits the line (`ICANON`), and there is nothing to say.
+fn answer_interrupt() {
+    let pressed = INTERRUPTED.load(Ordering::SeqCst);
+    if pressed == 0 {
+        return;
+    }
+    if pressed < UNHEARD {
+        // Lost where it is asked for at this moment, as it should be.
+        let next = pressed + 1;
+        _ = INTERRUPTED.compare_exchange(pressed, next, Ordering::SeqCst, Ordering::SeqCst);
+        return;
+    }
+    INTERRUPTED.store(0, Ordering::SeqCst);
     let terminal = RESTORE_FD.load(Ordering::SeqCst);
     // SAFETY: system calls on an open descriptor and a plain record that is valid when zeroed; errno is put back.
     unsafe {

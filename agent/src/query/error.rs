@@ -137,6 +137,11 @@ pub(crate) enum Error {
         /// The command.
         command: &'static str,
     },
+    /// The answer was given up.
+    Stopped {
+        /// The command.
+        command: &'static str,
+    },
     /// The program could not be told what was asked of it.
     Untold,
 }
@@ -208,6 +213,9 @@ impl Error {
                 "in the program: #[global_allocator] static HEAP: sigheap::Heap = sigheap::Heap::system();"
                     .to_owned(),
             ),
+            Error::Stopped { .. } => {
+                Some("the look goes on, and what was read before is still known".to_owned())
+            }
             Error::Untold => Some("Ctrl-\\ ends this look, and the program goes on".to_owned()),
         }
     }
@@ -266,6 +274,7 @@ impl fmt::Display for Error {
                 f,
                 "`{command}` cannot answer: the program does not allocate through sigheap::Heap"
             ),
+            Error::Stopped { command } => write!(f, "`{command}` was stopped"),
             Error::Untold => f.write_str("the program could not be told"),
         }
     }

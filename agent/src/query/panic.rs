@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use super::{Argument, Command, Error, Example, Kind, Typed, View};
-use crate::heap::Host;
+use crate::heap::{Host, Step, Unit};
 use crate::report::Report;
 
 pub(crate) static COMMAND: Command = Command {
@@ -16,7 +16,7 @@ pub(crate) static COMMAND: Command = Command {
         kind: Kind::Word,
         optional: true,
         help: "`loop`: never ends; `alloc`: allocates without end; `stack`: calls itself without end; `abort`: as a panic \
-               under panic = \"abort\" does",
+               under panic = \"abort\" does; `slow`: never ends, and says how far it is",
     }],
     examples: &[Example {
         line: "panic",
@@ -27,12 +27,27 @@ pub(crate) static COMMAND: Command = Command {
     ..Command::PLAIN
 };
 
-fn run(_: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
+fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
     match typed.words.first().map(String::as_str) {
         None => panic!("asked for"),
         Some("loop") => loop {
             std::hint::spin_loop();
         },
+        Some("slow") => {
+            for done in 0.. {
+                let step = Step {
+                    what: "doing nothing",
+                    done: done % 100,
+                    total: 100,
+                    unit: Unit::Of("steps"),
+                };
+                if !view.waiting.goes_on(step) {
+                    break;
+                }
+            }
+            // Made of a part, and thrown away.
+            Ok(Report::default())
+        }
         Some("alloc") => loop {
             // Room that nobody touches counts, and costs the machine nothing.
             black_box(Vec::<u8>::with_capacity(1 << 20).leak());

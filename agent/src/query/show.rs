@@ -77,7 +77,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let steps = walk::steps(rest, stars)
         .ok_or_else(|| typed.wrong(format!("`{rest}` is no path: `.field`, `[3]`, `[\"key\"]`")))?;
     let found = find_root(view, typed, root)?;
-    view.knows_statics = true;
+    view.knows_statics = !view.waiting.has_stopped();
     let walker = view.walker();
     let mut whole = found.whole;
     for step in &steps {
@@ -150,7 +150,7 @@ fn find_root(view: &mut View<'_>, typed: &Typed, root: &str) -> Result<Root, Err
         None if root.is_empty() => Err(typed.wrong("which value?")),
         None => {
             // Also where it is none: Tab then has the names.
-            view.knows_statics = true;
+            view.knows_statics = !view.waiting.has_stopped();
             of_static(view, root)
         }
     }

@@ -1,5 +1,6 @@
 //! What a command sees: the frozen heap, who names it, the look before, and the rows of the last answer.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use super::pattern::{bare, whole_or_payload};
 use super::types::{Kind, Past, Types, Unread};
 use super::{Error, unrecorded};
 use crate::heap::{
-    Address, Block, Confidence, Gap, Host, Memory, Mode, Names, Settings, Site, SiteId, Snapshot,
-    Untold,
+    Address, Block, Confidence, Gap, Host, Memory, Mode, Names, Patient, Settings, Site, SiteId,
+    Snapshot, Step, Unit, Untold, Waiting,
 };
 use crate::report::{Capture, Object, Value, count};
 use crate::trend::{Counts, Ledger, Peaks};
@@ -25,6 +26,8 @@ pub(crate) struct View<'a> {
     pub(crate) names: &'a mut dyn Names,
     /// Its bytes.
     pub(crate) memory: &'a dyn Memory,
+    /// Who waits for an answer.
+    pub(crate) waiting: &'a dyn Waiting,
     /// How long the program has been paused; whoever has a clock keeps it up to date.
     pub(crate) paused: Duration,
     /// Whether the program stands still.
@@ -73,6 +76,7 @@ impl<'a> View<'a> {
             snapshot,
             names,
             memory,
+            waiting: &Patient,
             paused: Duration::ZERO,
             frozen: true,
             switched: None,
@@ -104,6 +108,13 @@ impl<'a> View<'a> {
         self.late = None;
         if self.unread().is_some() {
             (self.types, self.past_types) = (None, None);
+        }
+    }
+
+    /// Throws away what was made for an answer that was given up: it is not whole.
+    pub(crate) fn drop_parts(&mut self) {
+        if self.holders.is_none() {
+            self.contents = None;
         }
     }
 
@@ -162,9 +173,24 @@ impl<'a> View<'a> {
             return Rc::clone(types);
         }
         let counts = self.counts();
-        let late = || self.late.as_ref().is_some_and(|late| late());
+        let (waiting, total) = (self.waiting, counts.groups.len() as u64);
+        let named = Cell::new(0);
+        let late = || {
+            let done = named.replace(named.get() + 1);
+            let what = "naming types";
+            let unit = Unit::Of("kinds of blocks");
+            self.late.as_ref().is_some_and(|late| late())
+                || !waiting.goes_on(Step {
+                    what,
+                    done,
+                    total,
+                    unit,
+                })
+        };
         let types = Rc::new(Types::of(counts, self.snapshot, self.names, &late));
-        self.types = Some(Rc::clone(&types));
+        if !waiting.has_stopped() {
+            self.types = Some(Rc::clone(&types));
+        }
         types
     }
 

@@ -5,6 +5,7 @@ mod dot;
 mod fit;
 mod json;
 mod layout;
+mod progress;
 mod svg;
 mod table;
 mod text;
@@ -15,6 +16,7 @@ use crate::report::{Report, count, is_picture};
 
 pub(crate) use fit::{cut, tame, width};
 pub(crate) use json::{json, json_error};
+pub(crate) use progress::progress;
 pub(crate) use text::{error_text, lines_of_gaps, text};
 
 /// A report's picture, where it has one and the file is by its name one for pictures; and how many boxes it has, in words.

@@ -20,7 +20,7 @@ use super::split::Splits;
 use super::symbols;
 use super::types::{Types, join};
 use super::variables::{self, Held};
-use crate::heap::{Files, Gap, Layout, Module, TypeId};
+use crate::heap::{Files, Gap, Layout, Module, TypeId, Waiting};
 
 /// An object file. Addresses are in its own numbering.
 #[derive(Debug, Default)]
@@ -207,16 +207,22 @@ impl<'a> Image<'a> {
         Some(of.name.clone())
     }
 
-    /// The variables that live as long as the program, and the vtables.
-    pub(super) fn statics(&self) -> &Statics {
-        let read = || self.debug.as_ref().map(Statics::read).unwrap_or_default();
-        self.statics.get_or_init(read)
+    /// The variables that live as long as the program, and the vtables. None where nobody waits for them any more.
+    pub(super) fn statics(&self, waiting: &dyn Waiting) -> Option<&Statics> {
+        if let Some(known) = self.statics.get() {
+            return Some(known);
+        }
+        let read = match &self.debug {
+            Some(debug) => Statics::read(debug, waiting)?,
+            None => Statics::default(),
+        };
+        Some(self.statics.get_or_init(|| read))
     }
 
     /// The type whose vtable stands at an address.
-    pub(super) fn type_behind(&self, vtable: u64) -> Option<Die> {
+    pub(super) fn type_behind(&self, vtable: u64, waiting: &dyn Waiting) -> Option<Die> {
         let debug = self.debug.as_ref()?;
-        let table = *self.statics().vtables.get(&vtable)?;
+        let table = *self.statics(waiting)?.vtables.get(&vtable)?;
         let of = debug.entry(table)?;
         debug.target(table, of.attr_value(gimli::DW_AT_containing_type)?)
     }

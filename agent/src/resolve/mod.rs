@@ -54,8 +54,8 @@ use shorten::Shortener;
 use variables::Held;
 
 use crate::heap::{
-    Address, Confidence, Datum, Files, Frame, Gap, Layouts, Module, Names, Site, SiteId, Told,
-    TypeName, Variable,
+    Address, Confidence, Datum, Files, Frame, Gap, Layouts, Module, Names, Patient, Site, SiteId,
+    Told, TypeName, Variable, Waiting,
 };
 
 /// Names types and frames from the debug information of a program's object files.
@@ -77,6 +77,7 @@ pub struct Resolver<'a> {
     wanting: BTreeSet<usize>,
     /// Layouts, variables and what blocks hold.
     known: layout::Known,
+    waiting: &'a dyn Waiting,
 }
 
 /// How many return addresses are looked at: the deciding one is the fourth at most in release builds, the ninth without
@@ -121,7 +122,13 @@ impl<'a> Resolver<'a> {
             places: RefCell::default(),
             wanting: BTreeSet::new(),
             known: layout::Known::default(),
+            waiting: &Patient,
         }
+    }
+
+    /// Says from now on how far long work is.
+    pub fn tell(&mut self, waiting: &'a dyn Waiting) {
+        self.waiting = waiting;
     }
 
     /// Believes what an earlier one told of the same modules. Short names come out as they did then, as long as nothing was
@@ -133,11 +140,11 @@ impl<'a> Resolver<'a> {
                 payload: one.name.payload.iter().map(|one| one.to_string()).collect(),
             };
             let name = self.name(owner, one.name.confidence);
-            self.tell((one.site, one.size, one.align), name);
+            self.remember((one.site, one.size, one.align), name);
         }
     }
 
-    fn tell(&mut self, key: (SiteId, u64, u64), name: TypeName) {
+    fn remember(&mut self, key: (SiteId, u64, u64), name: TypeName) {
         if self.types.insert(key, name).is_none() {
             self.asked.push(key);
         }
@@ -326,7 +333,7 @@ impl Names for Resolver<'_> {
             self.note_wanting(site);
         }
         let name = self.name(owner, confidence);
-        self.tell(key, name.clone());
+        self.remember(key, name.clone());
         name
     }
 

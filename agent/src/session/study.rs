@@ -11,7 +11,7 @@ use crate::os::shared::Shared;
 use crate::os::{files::Mapped, process, quit, signals};
 use crate::query::{self, View};
 use crate::resolve::Resolver;
-use crate::talk::{self, Prompt, Tty};
+use crate::talk::{self, Meanwhile, Prompt, Tty};
 use crate::track::arena;
 use crate::trend::{Damaged, Ledger, decode_names, encode_names};
 
@@ -67,12 +67,19 @@ impl Study<'_> {
             taken_ns: snapshot.taken_ns,
         };
         watch::tell_memory(self.channel, &before);
+        let tty = match self.place {
+            Place::Terminal(terminal, _) => Some(Tty(terminal)),
+            Place::Nowhere(_) => None,
+        };
+        let meanwhile = Meanwhile::new(tty.as_ref().map(|tty| tty as _));
         let mut resolver = Resolver::new(snapshot.modules.clone(), &files);
+        resolver.tell(&meanwhile);
         let names = &self.looks.names;
         resolver.know(decode_names(&names.latest(), &snapshot.modules).unwrap_or_default());
         let memory = capture::memory_of_the_program(snapshot.pid);
         let mut view = View::open(&snapshot, &mut resolver, &memory, ledger, kept.room());
         view.settings = self.looks.settings;
+        view.waiting = &meanwhile;
         if self.answered.is_some() {
             view.renew();
         }
@@ -95,7 +102,14 @@ impl Study<'_> {
                     // The key's own echo stands in the line.
                     process::write(1, b"\r\n");
                 }
-                prompt.run(&mut view, &mut Tty(terminal), &mut host, self.answered);
+                let answered = self.answered;
+                prompt.run(
+                    &mut view,
+                    &mut Tty(terminal),
+                    &mut host,
+                    answered,
+                    &meanwhile,
+                );
                 return host.left;
             }
             (Place::Nowhere(why), _) => {

@@ -44,6 +44,11 @@ pub(super) fn question(line: &str, view: &View<'_>) -> Option<String> {
     })
 }
 
+/// Whether the answer to a line is for somebody to read: then it may be said meanwhile how far it is.
+pub(super) fn is_for_eyes(line: &str) -> bool {
+    Line::read(line).is_ok_and(|line| !line.wants_json(&line.words))
+}
+
 /// What SIGQUIT writes where there is no terminal to talk at: the state of the heap in a page, as a JVM does.
 pub(crate) fn report_short(view: &mut View<'_>, host: &mut dyn Host) -> String {
     let mut page = String::new();
@@ -140,6 +145,13 @@ fn answer(
     }
     let report = guarded(|| command.answer(view, &rest, host));
     view.screen = screen;
+    if view.waiting.has_stopped() {
+        view.drop_parts();
+        return Err(query::Error::Stopped {
+            command: command.name,
+        }
+        .into());
+    }
     let report = report??;
     view.number(&report.objects);
     let own = report.picture.as_ref().and_then(|one| one.file.clone());
@@ -258,6 +270,14 @@ mod tests {
         ];
         for (outcome, document) in outcomes[1..].iter().zip(documents) {
             assert_eq!(outcome.text, format!("{document}\n"));
+        }
+    }
+
+    #[test]
+    fn documents_have_nothing_before_them() {
+        assert!(is_for_eyes("leaks") && is_for_eyes("leaks > a.txt"));
+        for line in ["leaks --json", "leaks > a.json", "leaks 'a"] {
+            assert!(!is_for_eyes(line), "{line}");
         }
     }
 

@@ -11,6 +11,7 @@ mod documented;
 mod error;
 mod execute;
 mod file;
+mod meanwhile;
 mod page;
 mod parse;
 mod program;
@@ -21,5 +22,6 @@ mod tests;
 
 pub(crate) use error::Error;
 pub(crate) use execute::report_short;
+pub(crate) use meanwhile::Meanwhile;
 pub(crate) use prompt::Prompt;
 pub(crate) use terminal::{Terminal, Tty};

@@ -12,7 +12,8 @@ use rustyline::{Behavior, ColorMode, CompletionType, Config, Editor};
 
 use super::choices::Screen;
 use super::complete::Words;
-use super::execute::{execute, first, guarded, question};
+use super::execute::{execute, first, guarded, is_for_eyes, question};
+use super::meanwhile::Meanwhile;
 use super::page::page;
 use super::{Error, Terminal, program};
 use crate::heap::{Answered, Host, Request, Told, Untold};
@@ -71,9 +72,14 @@ impl Prompt {
         terminal: &mut dyn Terminal,
         host: &mut dyn Host,
         answered: Option<&Answered>,
+        meanwhile: &Meanwhile<'_>,
     ) {
         let mut leaving = Leaving { host, asked: false };
-        if self.talk(view, terminal, &mut leaving, answered).is_err() && !leaving.asked {
+        if self
+            .talk(view, terminal, &mut leaving, answered, meanwhile)
+            .is_err()
+            && !leaving.asked
+        {
             // Unheard, the end of the look says the same.
             let _heard = leaving.request(Request::Continue);
         }
@@ -85,6 +91,7 @@ impl Prompt {
         terminal: &mut dyn Terminal,
         host: &mut Leaving<'_>,
         answered: Option<&Answered>,
+        meanwhile: &Meanwhile<'_>,
     ) -> io::Result<()> {
         if self.editor.is_some() {
             terminal.hide_typing();
@@ -117,6 +124,7 @@ impl Prompt {
                 learned = true;
             }
             self.know(view, terminal);
+            meanwhile.forget_keys();
             let line = match self.read(terminal)? {
                 Typed::Line(line) => line,
                 Typed::Nothing => continue,
@@ -129,7 +137,9 @@ impl Prompt {
             {
                 continue;
             }
+            meanwhile.begin(self.editor.is_some() && is_for_eyes(&line));
             let outcome = execute(&line, view, host, self.style(view, terminal));
+            meanwhile.end();
             self.show(&outcome.text, view.settings.paging, terminal)?;
         }
         Ok(())
@@ -348,7 +358,8 @@ mod tests {
             history: None,
             colour: false,
         };
-        prompt.run(&mut view, &mut terminal, &mut asked, None);
+        let meanwhile = Meanwhile::new(None);
+        prompt.run(&mut view, &mut terminal, &mut asked, None, &meanwhile);
         (String::from_utf8(terminal.shown).unwrap(), asked.0)
     }
 

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read, Write};
 
-use crate::os::terminal;
+use super::meanwhile::Line;
+use crate::os::{look, terminal};
 
 /// A terminal: in its ordinary mode reading gives whole lines. Tests have one of text.
 pub(crate) trait Terminal: Read + Write {
@@ -51,6 +52,17 @@ impl Terminal for Tty<'_> {
             .and_then(|()| self.read_exact(&mut key));
         self.0.set(&before);
         read.map(|()| key[0])
+    }
+}
+
+impl Line for Tty<'_> {
+    fn put(&self, text: &str) {
+        // A terminal that is gone tells whoever reads the next line.
+        let _ = self.0.file().write_all(text.as_bytes());
+    }
+
+    fn was_interrupted(&self) -> bool {
+        look::take_interrupt()
     }
 }
 

@@ -4,10 +4,10 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use crate::heap::graph::Index;
-use crate::heap::{Block, Confidence, Content, Place, RootKind, TypeId, Words};
+use crate::heap::{Block, Confidence, Content, Place, RootKind, TypeId, Watched, Words};
 use crate::query::View;
 use crate::query::types::Types;
-use crate::walk::{Extents, Plans, Typed, Variables};
+use crate::walk::{Extents, Plans, Typed, Variables, Walker};
 
 /// What the blocks of a look hold.
 #[derive(Debug, Default)]
@@ -56,8 +56,18 @@ impl Contents {
         types: &Types,
         ask: impl FnOnce(&Typed<'_>) -> R,
     ) -> R {
+        self.typed_by(view.walker(), view, types, ask)
+    }
+
+    fn typed_by<R>(
+        &self,
+        walker: Walker<'_>,
+        view: &View<'_>,
+        types: &Types,
+        ask: impl FnOnce(&Typed<'_>) -> R,
+    ) -> R {
         ask(&Typed {
-            walker: view.walker(),
+            walker,
             plans: &self.plans,
             content: &|block| self.of(view, types, block),
             extents: self.extents.get(),
@@ -71,7 +81,14 @@ impl Contents {
             let holding = self
                 .variables(view)
                 .holding(&walker, &snapshot.roots, &self.index);
-            self.typed(view, types, |typed| {
+            let total = snapshot.blocks.iter().map(|block| block.size).sum();
+            let what = "asking the owners of buffers";
+            let memory = Watched::new(view.memory, view.waiting, what, total);
+            let walker = Walker {
+                memory: &memory,
+                ..walker
+            };
+            self.typed_by(walker, view, types, |typed| {
                 Extents::find(&snapshot.blocks, &self.index, typed, &holding)
             })
         })

@@ -9,7 +9,7 @@ pub(super) mod shape;
 use std::rc::Rc;
 
 use crate::heap::graph::Graph;
-use crate::heap::{Block, Confidence, Content, Edge, Gap, Held, Hold};
+use crate::heap::{Block, Confidence, Content, Edge, Gap, Held, Hold, Root, Watched, Words};
 use crate::report::count;
 use crate::walk::{Edges, Typed, scan};
 
@@ -39,16 +39,15 @@ impl Holders {
         let has_chunks = snapshot.memory.rounding.is_some();
         let (blocks, roots) = (&snapshot.blocks, &snapshot.roots);
         contents.extents(view, types);
+        let memory = Watched::new(
+            view.memory,
+            view.waiting,
+            "reading pointers",
+            bytes_of(blocks, roots),
+        );
         let scan = contents.typed(view, types, |typed| {
             let weak = |number, block: &Block| typed.weak(number, block);
-            scan(
-                blocks,
-                &contents.index,
-                roots,
-                view.memory,
-                has_chunks,
-                &weak,
-            )
+            scan(blocks, &contents.index, roots, &memory, has_chunks, &weak)
         });
         let kinds = roots.iter().map(|root| root.kind).collect();
         Holders {
@@ -166,7 +165,9 @@ impl View<'_> {
         }
         let types = self.types();
         let holders = Rc::new(Holders::of(self, &types));
-        self.holders = Some(Rc::clone(&holders));
+        if !self.waiting.has_stopped() {
+            self.holders = Some(Rc::clone(&holders));
+        }
         holders
     }
 
@@ -180,6 +181,16 @@ impl View<'_> {
     pub(super) fn numbered(&self, number: u32) -> &Block {
         &self.snapshot.blocks[number as usize]
     }
+}
+
+/// How much there is to be read.
+fn bytes_of(blocks: &[Block], roots: &[Root]) -> u64 {
+    let blocks = blocks.iter().map(|block| block.size);
+    let roots = roots.iter().map(|root| match &root.words {
+        Words::At(range) => range.end.saturating_sub(range.start),
+        Words::Values(_) => 0,
+    });
+    blocks.chain(roots).fold(0, u64::saturating_add)
 }
 
 /// What a way of being held is called.

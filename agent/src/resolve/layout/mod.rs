@@ -97,18 +97,22 @@ impl Layouts for Resolver<'_> {
     }
 
     fn statics(&self) -> Rc<[Static]> {
-        let all = || {
-            let modules = 0..self.modules.len();
-            modules.flat_map(|module| self.statics_of(module)).collect()
-        };
-        self.known.statics.get_or_init(all).clone()
+        if let Some(known) = self.known.statics.get() {
+            return known.clone();
+        }
+        let modules = 0..self.modules.len();
+        let all: Rc<[Static]> = modules.flat_map(|module| self.statics_of(module)).collect();
+        match self.waiting.has_stopped() {
+            true => all,
+            false => self.known.statics.get_or_init(|| all).clone(),
+        }
     }
 
     fn behind(&self, vtable: Address) -> Option<TypeId> {
         self.own_modules().find_map(|module| {
             let image = self.image(module)?;
             let at = self.modules.get(module)?.to_file(vtable.0);
-            let of = image.type_behind(at)?;
+            let of = image.type_behind(at, self.waiting)?;
             Some(self.known.number(module, of))
         })
     }
@@ -161,7 +165,8 @@ impl Resolver<'_> {
             return Vec::new();
         };
         let bias = self.modules.get(module).map_or(0, |module| module.bias);
-        let variables = image.statics().named.iter();
+        let statics = image.statics(self.waiting);
+        let variables = statics.into_iter().flat_map(|statics| &statics.named);
         let variable = |variable: &statics::Variable| Static {
             name: variable.name.as_str().into(),
             place: match variable.spot {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use gimli::{AttributeValue, EntriesRaw, Operation, constants as dw};
 
+use crate::heap::{Step, Unit, Waiting};
 use crate::resolve::dwarf::{Debug, Die, Slice, Value};
 use crate::resolve::paths::without_generics;
 
@@ -40,10 +41,19 @@ const OF_THREAD: &[&str] = &["__RUST_STD_INTERNAL_VAL", "__RUST_STD_INTERNAL_INI
 const DEPTH: usize = 64;
 
 impl Statics {
-    /// Reads every entry of a file once.
-    pub(in crate::resolve) fn read(debug: &Debug) -> Self {
+    /// Comes by every entry of a file once. None where nobody waits for it any more.
+    pub(in crate::resolve) fn read(debug: &Debug, waiting: &dyn Waiting) -> Option<Self> {
         let mut statics = Statics::default();
         for unit in 0..debug.units_count() {
+            let step = Step {
+                what: "reading debug information",
+                done: unit as u64,
+                total: debug.units_count() as u64,
+                unit: Unit::Of("units"),
+            };
+            if !waiting.goes_on(step) {
+                return None;
+            }
             let mut pass = Pass {
                 debug,
                 unit,
@@ -53,7 +63,7 @@ impl Statics {
             let _noted = debug.note(pass.run(&mut statics));
         }
         statics.drop_dead();
-        statics
+        Some(statics)
     }
 
     /// Of a `thread_local!` there are several, and the linker leaves the dead ones at the beginning of the block.

@@ -132,15 +132,15 @@ impl<'a> Debug<'a> {
 
     /// The function whose code covers an address.
     pub(super) fn function_at(&self, address: u64) -> Option<Die> {
-        let listed = Covered::find(&self.listed, address);
-        let units = match listed.is_empty() {
-            false => listed,
-            true => Covered::find(self.unlisted(), address),
-        };
-        units.into_iter().find_map(|unit| {
+        let function = |unit| {
             let offset = self.index(unit)?.function_at(address)?;
             Some(Die { unit, offset })
-        })
+        };
+        let mut listed = Covered::find(&self.listed, address).peekable();
+        match listed.peek() {
+            Some(_) => listed.find_map(function),
+            None => Covered::find(self.unlisted(), address).find_map(function),
+        }
     }
 
     /// Whether the code at an address was compiled without optimisation.

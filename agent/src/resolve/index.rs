@@ -44,12 +44,10 @@ impl<T: Copy> Covered<T> {
     }
 
     /// What covers an address, nearest beginning first.
-    pub(super) fn find(all: &[Self], address: u64) -> Vec<T> {
+    pub(super) fn find(all: &[Self], address: u64) -> impl Iterator<Item = T> {
         let after = all.partition_point(|one| one.begin <= address);
         let near = all[..after].iter().rev().take(Self::OVERLAPS);
-        near.filter(|one| address < one.end)
-            .map(|one| one.of)
-            .collect()
+        near.filter(move |one| address < one.end).map(|one| one.of)
     }
 }
 
@@ -121,9 +119,8 @@ impl Index {
     }
 
     pub(super) fn function_at(&self, address: u64) -> Option<usize> {
-        Covered::find(&self.functions, address)
-            .first()
-            .map(|offset| *offset as usize)
+        let mut covering = Covered::find(&self.functions, address);
+        covering.next().map(|offset| offset as usize)
     }
 
     #[cfg(test)]
@@ -234,10 +231,11 @@ mod tests {
             .into_iter()
             .flatten()
             .collect();
-        assert_eq!(Covered::find(&all, 25), [2, 1]);
-        assert_eq!(Covered::find(&all, 60), [1]);
-        assert_eq!(Covered::find(&all, 9), [0i32; 0]);
-        assert_eq!(Covered::find(&all, 90), [0i32; 0]);
+        let find = |address| Covered::find(&all, address).collect::<Vec<_>>();
+        assert_eq!(find(25), [2, 1]);
+        assert_eq!(find(60), [1]);
+        assert_eq!(find(9), [0i32; 0]);
+        assert_eq!(find(90), [0i32; 0]);
     }
 
     #[test]

@@ -218,8 +218,8 @@ impl<'a> Resolver<'a> {
         merged: Option<&Rc<Function>>,
     ) -> Option<(Rc<Function>, Rc<Function>)> {
         let merged = merged?.clone();
-        let (module, _, inside) = self.locate(site.frames.get(level)?.0.wrapping_sub(1))?;
-        let (caller, image, return_address) = self.locate(site.frames.get(level + 1)?.0)?;
+        let (module, _, inside) = self.locate_rust(site.frames.get(level)?.0.wrapping_sub(1))?;
+        let (caller, image, return_address) = self.locate_rust(site.frames.get(level + 1)?.0)?;
         let target = image.call_target(return_address)?;
         if module != caller || image.is_one_function(inside, target) {
             return None;

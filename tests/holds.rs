@@ -23,7 +23,11 @@ const CASES: &[(&str, &str, &str)] = &[
     // A scan that knows no types takes a `Weak` for a pointer like any other.
     ("WeakAlone", "weak", "static programs::holds::WEAK_ALONE"),
     ("WeakToo", "static", "static programs::holds::STRONG"),
-    ("OnStack", "stack", "stack of "),
+    (
+        "OnStack",
+        "stack",
+        "local here in programs::holds::on_a_stack (holds.rs:",
+    ),
     ("InRegister", "stack", "register of "),
     ("InVectorRegister", "stack", "vector register of "),
     ("GivenToC", "untracked", "memory that is not tracked"),

@@ -117,6 +117,12 @@ pub trait Names {
         None
     }
 
+    /// The local variable that lies `at` bytes from the stack pointer in the frame of a return address, which ends `end` bytes
+    /// from there, where that is known.
+    fn local(&mut self, _return_address: Address, _at: i64, _end: Option<i64>) -> Option<Rc<str>> {
+        None
+    }
+
     /// What could not be read so far: modules without debug information, damaged files.
     fn gaps(&self) -> Vec<Gap>;
 

@@ -171,6 +171,24 @@ fn counted(
     counted.map(tally).collect()
 }
 
+/// The counts of a block that `Rc` or `Arc` points at, against what is found to point at it.
+pub(super) fn explained(
+    view: &View<'_>,
+    types: &Types,
+    holders: &Holders,
+    block: &Block,
+) -> Option<String> {
+    let mut tallies = counted(view, types, holders, &[block]);
+    tally_blocks(view, types, holders, &mut tallies);
+    tally_roots(view, holders, &mut tallies);
+    let tally = tallies.into_values().next()?;
+    let (strong, found) = (Value::Count(tally.strong), Value::Count(tally.found));
+    let words = count(tally.words, "word");
+    Some(format!(
+        "strong count {strong}: {found} found as `Rc` or `Arc`, {words} that may be one"
+    ))
+}
+
 /// Counts the pointers in blocks. Each holder is read once: one may hold thousands.
 fn tally_blocks(
     view: &View<'_>,

@@ -1,6 +1,6 @@
 //! `path`: the chains by which blocks are held, from named roots down.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::holders::Holders;
@@ -111,7 +111,11 @@ static COLUMNS: [Column; 5] = [
 fn to_one(view: &mut View<'_>, types: &Types, block: &Block, most: usize, full: bool) -> Report {
     let holders = view.holders();
     let number = view.number_of(block);
-    let mut chains = Chain::to(&holders, number, most);
+    // Old copies of a word lead from one local variable.
+    let mut chains = Chain::to(&holders, number, most.saturating_mul(4));
+    let mut seen = HashSet::new();
+    chains.retain(|chain| seen.insert((chain.origin(view, &holders), chain.blocks.clone())));
+    chains.truncate(most);
     if chains.is_empty() {
         // Lost: a row says so, for programs, too.
         chains.push(Chain {

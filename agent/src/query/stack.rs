@@ -17,6 +17,8 @@ pub(crate) fn frames(view: &mut View<'_>, id: SiteId) -> Vec<Frame> {
 
 /// As many own frames as there are.
 pub(crate) const ALL: usize = usize::MAX;
+/// All of the program's own, and its libraries folded.
+pub(crate) const OWN: usize = usize::MAX - 1;
 
 /// A stack for people: one line a frame, the allocation machinery and the runtime folded into a dim line. Where `most`
 /// frames are wanted at the most, they are the program's own, and its libraries are folded as well; `full` shows every

@@ -317,7 +317,7 @@ impl<'a> View<'a> {
         gaps
     }
 
-    /// The names of the statics, for completion, without those that macros make for themselves (`__CALLSITE`), which are most of
+    /// The names of the statics, for completion, the program's own first, without those that macros make for themselves (`__CALLSITE`), which are most of
     /// them. None before a command has read them: that takes longer than a key may.
     pub(crate) fn static_names(&self) -> Vec<String> {
         if !self.knows_statics {
@@ -325,7 +325,14 @@ impl<'a> View<'a> {
         }
         let statics = self.names.layouts().statics();
         let named = statics.iter().filter(|one| !one.name.contains("::__"));
-        unique(named.map(|one| one.name.to_string()))
+        let own = format!("{}::", self.snapshot.program.replace('-', "_"));
+        let (first, rest): (Vec<_>, Vec<_>) = named.partition(|one| one.name.starts_with(&own));
+        unique(
+            first
+                .into_iter()
+                .chain(rest)
+                .map(|one| one.name.to_string()),
+        )
     }
 
     /// The names of the threads, for completion.

@@ -1,6 +1,6 @@
 //! `where`: how one block came to be.
 
-use super::stack::{ALL, frames, id_value, label, lines, value};
+use super::stack::{OWN, frames, id_value, label, lines, value};
 use super::types::{Types, type_value};
 use super::view::age;
 use super::{Argument, Command, Error, Example, Kind, Need, Typed, View};
@@ -11,8 +11,8 @@ pub(crate) static COMMAND: Command = Command {
     name: "where",
     aliases: &["w"],
     summary: "how one block came to be: its call stack, type and age",
-    help: "The call stack that allocated a block, or last reallocated it, innermost frame first; the frames of the allocator \
-           and the runtime are folded unless --full is given. ADDR is an address, also one inside the block, or the number \
+    help: "The call stack that allocated a block, or last reallocated it, innermost frame first; the frames of the allocator, \
+           the runtime and libraries are folded unless --full is given. ADDR is an address, also one inside the block, or the number \
            of a row: of a block after `list`, of a call stack after `sites`.",
     arguments: &[Argument {
         name: "ADDR",
@@ -80,7 +80,7 @@ fn of_block(view: &mut View<'_>, block: &Block, full: bool) -> Report {
 fn of_site(view: &mut View<'_>, site: SiteId, full: bool) -> Report {
     let stack = frames(view, site);
     let row = Row {
-        below: lines(&stack, view.site(site), ALL, full),
+        below: lines(&stack, view.site(site), OWN, full),
         ..Row::new([
             Value::Text(label(&stack, full)),
             id_value(site),

@@ -4,7 +4,7 @@ use super::holders::chain::Chain;
 use super::holders::held_text;
 use super::path;
 use super::refs::{ADDR, POINTERS};
-use super::stack::{ALL, frames, id_value, lines, value};
+use super::stack::{OWN, frames, id_value, lines, value};
 use super::types::type_value;
 use super::view::age;
 use super::{Command, Error, Example, Need, Typed, View};
@@ -15,7 +15,8 @@ pub(crate) static COMMAND: Command = Command {
     name: "why",
     aliases: &[],
     summary: "why a block is there: type, age, holders, birth",
-    help: "Of one block: its type, size and age; how much it retains, which is what would be freed with it; who points at it; \
+    help: "Of one block: its type, size and age; its value in a line; of what `Rc` and `Arc` point at, its strong count and the \
+           pointers that are found; how much it retains, which is what would be freed with it; who points at it; \
            the shortest chain from a root to it, as `path` has it; and the call stack that allocated it, as `where` has it.",
     more: &[POINTERS],
     arguments: &[ADDR],
@@ -47,10 +48,17 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         .as_ref()
         .map(|chain| path::chain_row(view, &holders, &types, chain, typed.full()));
     let stack = frames(view, block.site);
-    let mut below = vec![strong(match &chain {
+    let in_a_line = holders.line(view, &types, block);
+    let counts = super::forgotten::explained(view, &types, &holders, block);
+    let said = [
+        (!in_a_line.is_empty()).then(|| in_a_line.clone()),
+        counts.clone(),
+    ];
+    let mut below: Vec<Line> = said.into_iter().flatten().map(strong).collect();
+    below.push(strong(match &chain {
         Some(chain) => format!("Held by {}:", chain.origin(view, &holders)),
         None => format!("Held by {}.", held_text(held)),
-    })];
+    }));
     let (chain_value, chain_lines) = chain_row.map_or((Value::None, Vec::new()), |mut row| {
         (row.cells.swap_remove(path::CHAIN), row.below)
     });
@@ -60,7 +68,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     }));
     below.push(strong("Allocated in:".to_owned()));
     below.extend(
-        lines(&stack, view.site(block.site), ALL, typed.full())
+        lines(&stack, view.site(block.site), OWN, typed.full())
             .into_iter()
             .map(|line| Line {
                 text: format!("  {}", line.text),
@@ -88,6 +96,8 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
             Value::Count(referrers as u64),
         ),
         (Column::new("held", ""), Value::text(held.to_string())),
+        (Column::new("value", ""), text(in_a_line)),
+        (Column::new("counts", ""), text(counts.unwrap_or_default())),
         (Column::new("chain", ""), chain_value),
         (Column::new("site_id", ""), id_value(block.site)),
         (Column::new("stack", ""), value(&stack)),
@@ -124,6 +134,14 @@ fn above(
         type_value(&name, full),
         Value::Bytes(holders.graph.retained(view.number_of(&above)))
     ))
+}
+
+/// Nothing for no words.
+fn text(words: String) -> Value {
+    match words.is_empty() {
+        true => Value::None,
+        false => Value::Text(words),
+    }
 }
 
 fn strong(text: String) -> Line {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use gimli::{
     Abbreviations, AttributeValue, DebugAranges, DebuggingInformationEntry, Dwarf, EndianSlice,
-    LittleEndian, Section, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
+    Expression, LittleEndian, Section, SectionId, Unit, UnitHeader, UnitOffset, constants as dw,
 };
 
 use super::bounds::Bounds;
@@ -376,6 +376,26 @@ impl<'a> Debug<'a> {
     /// The name of an entry.
     pub(super) fn name(&self, unit: usize, entry: &Entry) -> Option<&'static str> {
         self.text(unit, entry.attr_value(dw::DW_AT_name)?)
+    }
+
+    /// Where a variable is while the program is at an address.
+    pub(super) fn location(
+        &self,
+        number: usize,
+        value: Value,
+        address: u64,
+    ) -> Option<Expression<Slice>> {
+        if let AttributeValue::Exprloc(location) = value {
+            return Some(location);
+        }
+        let (sections, unit) = (self.sections_of(number), self.unit(number)?);
+        let mut list = self.note(sections.attr_locations(unit, value))??;
+        while let Some(one) = self.note(list.next())? {
+            if (one.range.begin..one.range.end).contains(&address) {
+                return Some(one.data);
+            }
+        }
+        None
     }
 
     /// Whether an entry's code covers an address.

@@ -12,6 +12,7 @@ use super::function::{Function, Functions};
 use super::infer::Merged;
 use super::layout::{Read, Statics};
 use super::lines::{File, Lines};
+use super::locals::{self, InFrame};
 use super::missing::{self, Missing};
 use super::object::{Object, ObjectError};
 use super::paths::{is_within, last_segment};
@@ -184,6 +185,11 @@ impl<'a> Image<'a> {
         let found: Rc<[Held]> = found.unwrap_or_default().into();
         self.variables.borrow_mut().insert(address, found.clone());
         found
+    }
+
+    /// The local variable at a place in the frame of the function at an address.
+    pub(super) fn local_at(&self, address: u64, place: InFrame) -> Option<String> {
+        locals::at(self.debug.as_ref()?, &self.types, address, place)
     }
 
     /// How the values of a type lie in memory; `number` numbers those that it refers to.

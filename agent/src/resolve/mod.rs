@@ -24,6 +24,7 @@ mod inference;
 mod inflate;
 mod layout;
 mod lines;
+mod locals;
 mod merged;
 mod missing;
 mod name;
@@ -48,6 +49,7 @@ use std::rc::Rc;
 use function::Function;
 use image::Image;
 use infer::{Call, Found, Merged, Stack};
+use locals::InFrame;
 use name::Writer;
 use owner::Owner;
 use shorten::Shortener;
@@ -367,6 +369,11 @@ impl Names for Resolver<'_> {
             name: name.into(),
             offset,
         })
+    }
+
+    fn local(&mut self, return_address: Address, at: i64, end: Option<i64>) -> Option<Rc<str>> {
+        let (_, image, inside) = self.locate(return_address.0.wrapping_sub(1))?;
+        image.local_at(inside, InFrame { at, end }).map(Rc::from)
     }
 
     fn gaps(&self) -> Vec<Gap> {

@@ -298,7 +298,11 @@ fn walk(
     Some(())
 }
 
-fn bounds(entries: &Skim<'_>, abbreviation: &gimli::Abbreviation) -> gimli::Result<Bounds> {
+/// Where the code of an entry is.
+pub(super) fn bounds(
+    entries: &Skim<'_>,
+    abbreviation: &gimli::Abbreviation,
+) -> gimli::Result<Bounds> {
     let mut bounds = Bounds::default();
     let mut raw = entries.read()?;
     for attribute in abbreviation.attributes() {

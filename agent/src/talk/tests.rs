@@ -262,7 +262,6 @@ fn a_block_is_found_by_address_inside_it_and_by_row() {
 0x1000 Arc<CacheEntity> (exact): 128 B, aligned to 8 B, born 42 s before the
 stop.
 Call stack 1, of 5 live blocks with 640 B:
-  ... 1 frame of the allocator or the runtime
   demo_server::cache::insert at src/cache.rs:42
   demo_server::main at src/main.rs:12
 ";

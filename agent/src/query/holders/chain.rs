@@ -59,7 +59,7 @@ impl Chain {
     /// What the chain begins at, in words.
     pub(crate) fn origin(&self, view: &mut View<'_>, holders: &Holders) -> String {
         match (self.root, self.blocks.first()) {
-            (Some(root), _) => root_text(&Place::of(view, root)),
+            (Some(root), _) => root_text(&Place::best(view, holders, root)),
             (None, Some(first)) => held_text(holders.graph.held(*first)).to_owned(),
             (None, None) => held_text(Held::Nothing).to_owned(),
         }

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use crate::heap::{Address, Datum, RootHold, RootKind, Thread, Words};
 use crate::query::View;
 
+use super::Holders;
+
 /// Where a word of a root is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -35,16 +37,7 @@ impl Place {
                 of_thread_local(view, tid, module, hold.at, start)
             }
             RootKind::Stack { tid } => {
-                let function = function_at(view, tid, hold.at);
-                let function = function
-                    .map(|name| format!(", in {name}"))
-                    .unwrap_or_default();
-                Place::new(
-                    "stack",
-                    format!("stack of {}{function}", thread(view, tid)),
-                    None,
-                    address,
-                )
+                Place::new("stack", on_stack(view, tid, hold.at), None, address)
             }
             RootKind::Register { tid } => {
                 let name = match address {
@@ -71,6 +64,22 @@ impl Place {
                 address,
             ),
         }
+    }
+
+    /// The same; where several words of one stack hold the block, of one that has a name: others may be old copies.
+    pub(crate) fn best(view: &mut View<'_>, holders: &Holders, hold: RootHold) -> Self {
+        /// Words that are looked at.
+        const FEW: usize = 16;
+        let same = |other: &&RootHold| other.root == hold.root;
+        let holds = holders.graph.holds(hold.to).iter();
+        let others: Vec<RootHold> = holds.filter(same).take(FEW).copied().collect();
+        let first = Place::of(view, hold);
+        if first.kind != "stack" {
+            return first;
+        }
+        let mut others = others.into_iter().map(|other| Place::of(view, other));
+        let named = others.find(|place| place.text.starts_with(LOCAL));
+        named.unwrap_or(first)
     }
 
     fn new(
@@ -136,16 +145,42 @@ fn of_thread_local(
     Place::new("thread-local", text, offset, Some(Address(at)))
 }
 
-/// The function in whose frame an address on a thread's stack is.
-fn function_at(view: &mut View<'_>, tid: u32, at: u64) -> Option<Rc<str>> {
-    let thread = find(view, tid)?;
-    let frame = thread
-        .stack_at
-        .partition_point(|sp| *sp <= at)
-        .checked_sub(1)?;
-    let address = *thread.stack.frames.get(frame)?;
+/// How the place of a local variable begins.
+const LOCAL: &str = "local ";
+
+/// The place of a word on a thread's stack: in which local variable of which function, as far as that is known.
+fn on_stack(view: &mut View<'_>, tid: u32, at: u64) -> String {
+    let of = thread(view, tid);
+    let Some((address, at, end)) = frame_at(view, tid, at) else {
+        return format!("stack of {of}");
+    };
+    let local = view.names.local(address, at, end);
     let frames = view.names.frames(address);
-    frames.last().map(|frame| Rc::clone(&frame.function))
+    let Some(frame) = frames.last() else {
+        return format!("stack of {of}");
+    };
+    match local {
+        Some(name) => {
+            let place = match (last_part(&frame.file), frame.line) {
+                ("", _) | (_, 0) => String::new(),
+                (file, line) => format!(" ({file}:{line})"),
+            };
+            format!("{LOCAL}{name} in {}{place} of {of}", frame.function)
+        }
+        None => format!("stack of {of}, in {}", frame.function),
+    }
+}
+
+/// The return address of the frame that an address on a thread's stack is in, and how far from that frame's stack pointer it
+/// and the frame's end are, in bytes.
+fn frame_at(view: &View<'_>, tid: u32, at: u64) -> Option<(Address, i64, Option<i64>)> {
+    let thread = find(view, tid)?;
+    let stacks = &thread.stack_at;
+    let frame = stacks.partition_point(|sp| *sp <= at).checked_sub(1)?;
+    let (sp, end) = (stacks[frame], stacks.get(frame + 1));
+    let from_sp = |to: u64| to.wrapping_sub(sp).cast_signed();
+    let address = *thread.stack.frames.get(frame)?;
+    Some((address, from_sp(at), end.map(|end| from_sp(*end))))
 }
 
 /// By name alone where no other thread is called so, else with its number.

@@ -109,7 +109,7 @@ impl Shapes {
     fn origin(&mut self, view: &mut View<'_>, holders: &Holders, last: Option<u32>) -> Above {
         let root = last.and_then(|last| holders.graph.root_of(last));
         let text = match (root, last) {
-            (Some(root), _) => Place::of(view, root).text,
+            (Some(root), _) => Place::best(view, holders, root).text,
             (None, Some(last)) => held_text(holders.graph.held(last)).into(),
             (None, None) => "".into(),
         };

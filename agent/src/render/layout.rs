@@ -43,7 +43,7 @@ impl Plan {
         let middle = grid.place();
         let boxes = self.heights.len();
         let top = (0..grid.heights.len()).map(|node| middle[node] - grid.heights[node] / 2.0);
-        let top = top.fold(f64::INFINITY, f64::min).min(f64::MAX);
+        let top = top.fold(f64::MAX, f64::min);
         let bottom = (0..grid.heights.len()).map(|node| middle[node] + grid.heights[node] / 2.0);
         let bends = grid.chains.iter().map(|chain| {
             let inner = chain
@@ -61,7 +61,7 @@ impl Plan {
             bends: bends.collect(),
             back,
             columns: grid.columns.len(),
-            height: bottom.fold(0.0, f64::max) - top.min(0.0),
+            height: (bottom.fold(top, f64::max) - top).max(0.0),
         }
     }
 
@@ -382,6 +382,8 @@ mod tests {
         let layout = plan.lay_out();
         let down = |a: usize, b: usize| layout.boxes[a].1 < layout.boxes[b].1;
         assert_eq!((down(0, 1), down(1, 2)), (down(5, 4), down(4, 3)));
+        // Three boxes, and nothing below them.
+        assert!((layout.height - (3.0 * 40.0 + 2.0 * BETWEEN)).abs() < 1e-6);
         assert_eq!(Plan::default().lay_out().boxes, []);
     }
 

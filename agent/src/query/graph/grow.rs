@@ -48,6 +48,8 @@ pub(super) struct Grow<'g, 'a> {
     /// The place of each block that has a box, and of each root.
     of_block: HashMap<u32, usize>,
     of_root: HashMap<String, usize>,
+    /// The same of what was left out of chains, by the block above it.
+    of_left_out: HashMap<u32, usize>,
     drawn: HashSet<(usize, usize)>,
     /// The pointers of blocks that were asked for: those of a hub are asked for again and again.
     edges: HashMap<u32, Rc<[Edge]>>,
@@ -77,6 +79,7 @@ impl<'g, 'a> Grow<'g, 'a> {
             means: Vec::new(),
             of_block: HashMap::new(),
             of_root: HashMap::new(),
+            of_left_out: HashMap::new(),
             drawn: HashSet::new(),
             edges: HashMap::new(),
         }
@@ -222,17 +225,22 @@ impl<'g, 'a> Grow<'g, 'a> {
     }
 
     fn add_left_out(&mut self, below: u32, blocks: usize, above: u32) {
+        let node = Node {
+            kind: NodeKind::LeftOut,
+            label: count(blocks as u64, "more block"),
+            ..Node::default()
+        };
+        let place = match self.of_left_out.get(&above) {
+            // Chains that meet above share it.
+            Some(place) => *place,
+            None => self.add(node, Means::LeftOut),
+        };
+        self.of_left_out.insert(above, place);
         let (below, above) = (self.add_block(below), self.add_block(above));
-        let place = self.add(
-            Node {
-                kind: NodeKind::LeftOut,
-                label: count(blocks as u64, "more block"),
-                ..Node::default()
-            },
-            Means::LeftOut,
-        );
         for (from, to) in [(above, place), (place, below)] {
-            self.drawn.insert((from, to));
+            if !self.drawn.insert((from, to)) {
+                continue;
+            }
             self.graph.edges.push(Arrow {
                 from,
                 to,

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::each;
 use super::filter::{self, Filter};
 use super::rows::{self, ALL, N, left_out};
 use super::stack::{frames, id_value, short_label};
@@ -39,6 +40,11 @@ pub(crate) static COMMAND: Command = Command {
             help: "what to order by; size unless given",
         },
         WHERE,
+        Flag {
+            name: "--instances",
+            values: &[],
+            help: "values of the type, inline ones too: the block, and the place in it",
+        },
         ALL,
     ],
     examples: &[
@@ -53,6 +59,10 @@ pub(crate) static COMMAND: Command = Command {
         Example {
             line: "list CacheEntity --by retained",
             says: "those that hold most",
+        },
+        Example {
+            line: "list CacheEntity --instances",
+            says: "also those that lie in other values",
         },
         Example {
             line: "list =Vec<u64> String",
@@ -87,6 +97,9 @@ enum By {
 }
 
 fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, Error> {
+    if typed.has("--instances") {
+        return each::list(view, typed);
+    }
     let ask = Ask::read(view, typed)?;
     let types = view.types();
     let mut blocks = ask.subject.blocks(view, &types, ask.filter.as_ref());

@@ -7,6 +7,7 @@ mod args;
 mod calls;
 mod change;
 mod command;
+mod each;
 mod error;
 mod filter;
 mod first;
@@ -19,6 +20,7 @@ mod stack;
 mod subject;
 mod types;
 mod unrecorded;
+mod values;
 mod verdict;
 mod view;
 
@@ -31,6 +33,7 @@ mod graph;
 mod growth;
 mod help;
 mod info;
+mod instances;
 mod leaks;
 mod list;
 mod mark;
@@ -44,9 +47,11 @@ mod set;
 mod show;
 mod sites;
 mod suspects;
+mod tasks;
 mod threads;
 mod top;
 mod track;
+mod waste;
 mod r#where;
 mod why;
 
@@ -74,6 +79,7 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &top::COMMAND,
     &count::COMMAND,
     &list::COMMAND,
+    &instances::COMMAND,
     &growth::COMMAND,
     &mark::COMMAND,
     &diff::COMMAND,
@@ -89,7 +95,9 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &cycles::COMMAND,
     &forgotten::COMMAND,
     &graph::COMMAND,
+    &waste::COMMAND,
     &threads::COMMAND,
+    &tasks::COMMAND,
     &set::COMMAND,
     &track::COMMAND,
     &resume::COMMAND,

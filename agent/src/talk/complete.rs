@@ -394,7 +394,7 @@ mod tests {
             assert_eq!(completed(line), after);
         }
         assert_eq!(candidates("list ").1.len(), 4);
-        assert_eq!(candidates("list --").1.len(), 3 + COMMON.len());
+        assert_eq!(candidates("list --").1.len(), 4 + COMMON.len());
         assert_eq!(candidates("list #").1, ["#1 ", "#2 "]);
         assert_eq!(candidates("where ").1, ["#1 ", "#2 "]);
         assert_eq!(candidates("list '").1.len(), 4);

@@ -370,8 +370,9 @@ fn threads_at_the_same_place_are_one_row() {
 fn tables() -> impl Iterator<Item = String> {
     let has_rows = |command: &&&Command| command.arguments.iter().any(|one| one.name == "N");
     let tables = COMMANDS.iter().filter(has_rows);
-    // That heap has no rings.
-    let tables = tables.filter(|command| !["track", "cycles"].contains(&command.name));
+    // That heap has no rings, no values and no tasks.
+    let others = ["track", "cycles", "instances", "waste", "tasks"];
+    let tables = tables.filter(move |command| !others.contains(&command.name));
     tables.map(|command| {
         let needed = command.arguments.iter().filter(|one| !one.optional);
         let needed = needed.map(|one| match one.kind {

@@ -74,6 +74,16 @@ impl Walker<'_> {
         }
     }
 
+    /// The text of so many bytes at an address, as it is written in Rust.
+    pub(crate) fn text_at(&self, at: crate::heap::Address, length: u64) -> String {
+        let shown = self.text(Text {
+            at,
+            length,
+            is_text: true,
+        });
+        shown.text
+    }
+
     fn text(&self, text: Text) -> Shown {
         let mut bytes = vec![0; text.length.min(TEXT) as usize];
         if self.memory.read(text.at, &mut bytes).is_none() {

@@ -5,7 +5,9 @@
 //! Nothing it reads is believed. A thread may have been stopped in the middle of any change, so lengths are compared with
 //! capacities, and what does not hold together is said and shown as its plain fields.
 
+mod awaits;
 mod block;
+mod census;
 mod chunks;
 mod containers;
 mod describe;
@@ -26,7 +28,9 @@ use std::rc::Rc;
 
 use crate::heap::{Address, Beside, Field, Layout, Layouts, Memory, Shape, TypeId, Variant};
 
+pub(crate) use awaits::{Await, Task, TaskState, Waits};
 pub(crate) use block::Whole;
+pub(crate) use census::{Census, Frozen, Known, Owner, Room, Text, Unread, Wanted};
 pub use edges::{Edges, Scan, scan};
 pub use extents::{Extent, Extents};
 pub(crate) use path::{Lost, split, steps};

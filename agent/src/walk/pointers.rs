@@ -6,11 +6,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
 
 use super::Walker;
-use super::plan::{Around, Buffer, Case, DEPTH, Maker, Plan, Step};
+use super::plan::{Around, Buffer, DEPTH, Maker, Plan, Step};
 use crate::heap::{Content, Hold, TypeId};
 
 /// A pointer that a type says is there.
@@ -242,7 +242,7 @@ impl Plan {
                 }
                 Step::Choice(at, size, cases) => {
                     let tag = number(bytes, from.saturating_add(*at), *size);
-                    match tag.and_then(|tag| of_tag(cases, tag)) {
+                    match tag.and_then(|tag| of_tag(cases, tag, |case| &case.0)) {
                         Some((_, offset, plan)) => {
                             plan.run(bytes, from.saturating_add(*offset), visit);
                         }
@@ -305,9 +305,14 @@ impl Buffer {
     }
 }
 
-fn of_tag(cases: &[Case], tag: u128) -> Option<&Case> {
-    let named = |case: &&Case| case.0.iter().any(|tags| tags.contains(&tag));
-    let other = |case: &&Case| case.0.is_empty();
+/// The case that a tag means, given the tags of each.
+pub(super) fn of_tag<C>(
+    cases: &[C],
+    tag: u128,
+    tags: impl Fn(&C) -> &[RangeInclusive<u128>],
+) -> Option<&C> {
+    let named = |case: &&C| tags(case).iter().any(|tags| tags.contains(&tag));
+    let other = |case: &&C| tags(case).is_empty();
     let mut all = cases.iter();
     all.clone().find(named).or_else(|| all.find(other))
 }
@@ -319,7 +324,7 @@ fn word(bytes: &[u8], offset: u64) -> Option<u64> {
 }
 
 /// The number of so many bytes at an offset.
-fn number(bytes: &[u8], offset: u64, size: u64) -> Option<u128> {
+pub(super) fn number(bytes: &[u8], offset: u64, size: u64) -> Option<u128> {
     let offset = usize::try_from(offset).ok()?;
     let part = bytes.get(offset..offset.checked_add(size as usize)?)?;
     let mut whole = [0; 16];

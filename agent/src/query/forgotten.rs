@@ -202,7 +202,10 @@ fn tally_blocks(
         .flat_map(back)
         .map(|link| link.to())
         .collect();
-    for holder in from {
+    for (done, holder) in from.iter().copied().enumerate() {
+        if !view.goes_on("counting pointers", done, from.len()) {
+            return;
+        }
         for edge in holders.edges(view, types, holder) {
             let Some(tally) = tallies.get_mut(&edge.to) else {
                 continue;

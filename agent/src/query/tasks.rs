@@ -100,7 +100,11 @@ fn tasks(view: &mut View<'_>, types: &Types, full: bool) -> Vec<One> {
     let holders = view.holders();
     let mut known: HashMap<usize, Option<Content>> = HashMap::new();
     let mut tasks = Vec::new();
+    let all = view.snapshot.blocks.len();
     for (number, block) in (0..).zip(&view.snapshot.blocks) {
+        if !view.goes_on("following tasks", number as usize, all) {
+            break;
+        }
         let Some(group) = types.index.of(block) else {
             continue;
         };
@@ -127,7 +131,7 @@ fn tasks(view: &mut View<'_>, types: &Types, full: bool) -> Vec<One> {
             task,
         });
     }
-    view.knows_statics = true;
+    view.knows_statics = !view.waiting.has_stopped();
     tasks
 }
 

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use super::View;
 use super::types::Types;
-use crate::heap::{Block, Confidence, Content, Gap, TypeId, Written};
+use crate::heap::{Block, Confidence, Content, Gap, TypeId, Watched, Written};
 use crate::report::{Value, count};
-use crate::walk::{Census, Frozen, Known, Spot, Unread, Wanted};
+use crate::walk::{Census, Frozen, Known, Spot, Unread, Walker, Wanted};
 
 /// The values of one type, by its whole name.
 #[derive(Clone, Debug)]
@@ -50,9 +50,14 @@ impl View<'_> {
                     .entry(of)
                     .or_insert_with(|| sought(&layouts.written(of)))
             };
-            self.taken(&types, Wanted::default(), Some(&seek))
+            // As many as `instances PATTERN` counts.
+            let wanted = Wanted {
+                all: true,
+                rooms: false,
+            };
+            self.taken(&types, wanted, Some(&seek))
         };
-        self.knows_statics = true;
+        self.knows_statics = !self.waiting.has_stopped();
         let mut census = census;
         (std::mem::take(&mut census.found), census)
     }
@@ -60,7 +65,7 @@ impl View<'_> {
     fn census_with(&mut self, wanted: Wanted, sought: Option<&dyn Fn(TypeId) -> bool>) -> Census {
         let types = self.types();
         let census = self.taken(&types, wanted, sought);
-        self.knows_statics = true;
+        self.knows_statics = !self.waiting.has_stopped();
         census
     }
 
@@ -77,8 +82,13 @@ impl View<'_> {
             };
             *cache.borrow_mut()[group].get_or_insert_with(|| self.known(types, block))
         };
+        let total = self.snapshot.live_bytes();
+        let memory = Watched::new(self.memory, self.waiting, "counting values", total);
         let frozen = Frozen {
-            walker: self.walker(),
+            walker: Walker {
+                memory: &memory,
+                ..self.walker()
+            },
             blocks: &self.snapshot.blocks,
             roots: &self.snapshot.roots,
             content: &content,

@@ -282,6 +282,17 @@ impl<'a> View<'a> {
         Past::of(counts, &types, self.snapshot, self.names)
     }
 
+    /// Tells whoever waits, now and then, how many of so many blocks are done: whether the answer is still wanted.
+    pub(crate) fn goes_on(&self, what: &'static str, done: usize, total: usize) -> bool {
+        let step = Step {
+            what,
+            done: done as u64,
+            total: total as u64,
+            unit: Unit::Of("blocks"),
+        };
+        !self.waiting.has_stopped() && (!done.is_multiple_of(TOLD) || self.waiting.goes_on(step))
+    }
+
     /// Who reads values.
     pub(crate) fn walker(&self) -> Walker<'_> {
         Walker {
@@ -435,6 +446,9 @@ impl<'a> View<'a> {
         (address.0 < end).then_some(block)
     }
 }
+
+/// Blocks between two times that whoever waits is told.
+const TOLD: usize = 256;
 
 /// What peaks are made of.
 fn figures<'k>(

@@ -71,6 +71,8 @@ const PARTS: usize = 256;
 const LEVELS: usize = 6;
 /// Futures that one waits for at once, at the most.
 const BRANCHES: usize = 16;
+/// Futures of one task in all: where they lead back to each other there would be no end.
+const MOST: usize = 512;
 
 impl Walker<'_> {
     /// Whether values of a type are tasks.
@@ -82,6 +84,7 @@ impl Walker<'_> {
     pub(crate) fn task(&self, at: Address, of: TypeId) -> Task {
         let whole = Spot { at, of };
         let stage = self.stage(whole);
+        let mut left = MOST;
         let header = self.field(whole, "header");
         let bits = header
             .and_then(|header| self.seek(header, "state"))
@@ -100,7 +103,9 @@ impl Walker<'_> {
                 .and_then(|core| self.number(self.seek(core, "task_id")?)),
             future: stage
                 .filter(|(name, _)| &**name == "Running")
-                .and_then(|(_, content)| Some(self.future(self.field(content, "__0")?, DEPTH))),
+                .and_then(|(_, content)| {
+                    Some(self.future(self.field(content, "__0")?, DEPTH, &mut left))
+                }),
         }
     }
 
@@ -112,7 +117,7 @@ impl Walker<'_> {
     }
 
     /// A future, and what it waits for.
-    fn future(&self, spot: Spot, depth: usize) -> Await {
+    fn future(&self, spot: Spot, depth: usize, left: &mut usize) -> Await {
         let spot = self.bare(spot);
         let mut found = Await {
             at: spot.at,
@@ -120,20 +125,21 @@ impl Walker<'_> {
             waits: Waits::Itself,
             below: Vec::new(),
         };
-        let Some(depth) = depth.checked_sub(1) else {
+        let (Some(depth), Some(rest)) = (depth.checked_sub(1), left.checked_sub(1)) else {
             return found;
         };
+        *left = rest;
         match self.coroutine(spot) {
             Some((waits, content)) => {
                 let is_waiting = matches!(waits, Waits::At(_));
                 found.waits = waits;
                 if let Some(awaited) = self.field(content, "__awaitee").filter(|_| is_waiting) {
-                    found.below.push(self.future(awaited, depth));
+                    found.below.push(self.future(awaited, depth, left));
                 }
             }
             None => {
                 let branches = self.branches(spot).into_iter();
-                found.below = branches.map(|one| self.future(one, depth)).collect();
+                found.below = branches.map(|one| self.future(one, depth, left)).collect();
             }
         }
         found

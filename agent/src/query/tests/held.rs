@@ -1,6 +1,8 @@
 //! Who holds what, in the fixture.
 
-use crate::heap::{Confidence, Mode};
+use std::cell::{Cell, RefCell};
+
+use crate::heap::{Confidence, Mode, Step, Waiting};
 use crate::query::fixture::{Asked, Book, held};
 use crate::query::tests::ask;
 use crate::query::{Error, View};
@@ -35,6 +37,55 @@ fn below(report: &Report, row: usize) -> Vec<&str> {
         .iter()
         .map(|line| &*line.text)
         .collect()
+}
+
+/// Hears what is done, and gives up when it hears one thing.
+#[derive(Default)]
+struct Hears {
+    steps: RefCell<Vec<&'static str>>,
+    until: &'static str,
+    stopped: Cell<bool>,
+}
+
+impl Waiting for Hears {
+    fn goes_on(&self, step: Step) -> bool {
+        self.steps.borrow_mut().push(step.what);
+        self.stopped
+            .set(self.stopped.get() || step.what == self.until);
+        !self.stopped.get()
+    }
+
+    fn has_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+}
+
+#[test]
+fn what_takes_long_says_so_and_ends_when_nobody_waits() {
+    let (snapshot, memory) = held();
+    for (line, until) in [
+        ("instances", "counting values"),
+        ("waste", "counting values"),
+        ("list *Entity* --instances", "counting values"),
+        ("tasks", "following tasks"),
+    ] {
+        let hears = Hears {
+            until,
+            ..Hears::default()
+        };
+        let mut book = Book::default();
+        let ledger = Ledger::default();
+        let mut view = View::open(&snapshot, &mut book, &memory, ledger, 1 << 20);
+        view.waiting = &hears;
+        _ = ask(&mut view, line, &mut Asked::default());
+        let heard = hears.steps.borrow();
+        let times = heard.iter().filter(|what| **what == until).count();
+        assert_eq!(times, 1, "{line}: {heard:?}");
+        assert!(
+            !view.knows_statics,
+            "{line}: what was made meanwhile is of a part"
+        );
+    }
 }
 
 #[test]

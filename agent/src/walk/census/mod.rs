@@ -146,6 +146,12 @@ enum Form {
     Slice,
 }
 
+/// Bytes around a word that a form reads.
+const BEFORE: u64 = 8;
+const BEHIND: u64 = 16;
+/// Bytes of statics and stacks that are searched at once.
+const PART: u64 = 64 << 10;
+
 /// What says most first.
 const FORMS: &[Form] = &[Form::Vec, Form::Slice];
 
@@ -208,12 +214,10 @@ impl<'a> Taker<'a> {
                     is_ring: known.is_ring,
                 }),
                 Content::One(of) => self.own(block.address, of),
+                // What no strong pointer keeps is gone.
+                Content::Counted(_) | Content::CountedItems(_) if self.is_gone(block) => {}
                 Content::Counted(of) => {
-                    // What no strong pointer keeps is gone.
-                    let strong = self.frozen.walker.memory.word(block.address);
-                    if strong != Some(0)
-                        && let Some(at) = self.behind_counts(block.address, of)
-                    {
+                    if let Some(at) = self.behind_counts(block.address, of) {
                         self.own(at, of);
                     }
                 }
@@ -237,6 +241,10 @@ impl<'a> Taker<'a> {
         self.emit(plan, at, 1);
     }
 
+    fn is_gone(&self, block: &Block) -> bool {
+        self.frozen.walker.memory.word(block.address) == Some(0)
+    }
+
     fn behind_counts(&self, at: Address, of: TypeId) -> Option<Address> {
         let align = self.frozen.walker.layout(of).map_or(1, |of| of.align);
         let skip = COUNTS.checked_next_multiple_of(align.max(1))?;
@@ -255,7 +263,7 @@ impl<'a> Taker<'a> {
     /// Values one after the other that lie in no value.
     fn elements(&mut self, at: Address, count: u64, of: TypeId, label: LabelId) {
         let plan = self.plan(of);
-        self.todo.push(Work {
+        self.wait(Work {
             at,
             count,
             plan,
@@ -434,10 +442,22 @@ impl<'a> Taker<'a> {
         self.drain();
     }
 
+    /// A static may be as large as the memory: it is read in parts that overlap by what stands around a word.
     fn owners_in(&mut self, piece: Range<u64>, left: &HashMap<u64, Waiting>, form: Form) {
-        let mut bytes = vec![0; (piece.end - piece.start) as usize];
+        let mut from = piece.start;
+        while from < piece.end {
+            let end = from.saturating_add(PART).min(piece.end);
+            let around = from.saturating_sub(BEFORE).max(piece.start);
+            let behind = end.saturating_add(BEHIND).min(piece.end);
+            self.owners_in_part(around..behind, left, form);
+            from = end;
+        }
+    }
+
+    fn owners_in_part(&mut self, part: Range<u64>, left: &HashMap<u64, Waiting>, form: Form) {
+        let mut bytes = vec![0; (part.end - part.start) as usize];
         let memory = self.frozen.walker.memory;
-        if memory.read(Address(piece.start), &mut bytes).is_none() {
+        if memory.read(Address(part.start), &mut bytes).is_none() {
             return;
         }
         let words = bytes.as_chunks().0.iter();

@@ -10,7 +10,7 @@ use crate::walk::containers::Seen;
 use crate::walk::pointers::{buckets, number, of_tag};
 
 /// Bytes read at once where values are many.
-const PIECE: u64 = 64 << 10;
+pub(super) const PIECE: u64 = 64 << 10;
 /// A value larger than that is damage.
 const LARGEST: u64 = 64 << 20;
 /// Keys in a node of a tree at most.
@@ -26,35 +26,47 @@ struct Bytes<'b> {
 }
 
 impl Taker<'_> {
-    /// Looks into values one after the other.
+    /// Looks into values one after the other, as many as are read at once. The rest waits below what is found in these, so
+    /// that a million vectors in one do not wait all together.
     pub(super) fn work(&mut self, work: Work) {
         let plan = self.plans.get(work.plan);
         if work.counts {
             self.inline[work.plan] += work.count;
             self.emit(work.plan, work.at, work.count);
         }
-        self.ran[work.plan] += work.count;
         let is_still = plan.steps.is_empty() && !self.leads_on(work.plan);
         if is_still || plan.size == 0 || plan.size > LARGEST {
+            self.ran[work.plan] += work.count;
             return;
         }
-        let at_once = (PIECE / plan.size).max(1);
+        let count = (PIECE / plan.size).max(1).min(work.count);
+        self.ran[work.plan] += count;
+        self.wait(Work {
+            at: Address(work.at.0.saturating_add(count * plan.size)),
+            count: work.count - count,
+            counts: false,
+            ..work
+        });
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut done = 0;
-        while done < work.count {
-            let count = at_once.min(work.count - done);
-            let at = Address(work.at.0.saturating_add(done * plan.size));
-            buffer.resize((count * plan.size) as usize, 0);
-            match self.frozen.walker.memory.read(at, &mut buffer) {
-                Some(()) => {
-                    let bytes = Bytes { bytes: &buffer, at };
-                    (0..count).for_each(|i| self.run(&plan, bytes, i * plan.size, work.label));
-                }
-                None => self.unread.absent += count * plan.size,
+        buffer.resize((count * plan.size) as usize, 0);
+        match self.frozen.walker.memory.read(work.at, &mut buffer) {
+            Some(()) => {
+                let bytes = Bytes {
+                    bytes: &buffer,
+                    at: work.at,
+                };
+                (0..count).for_each(|i| self.run(&plan, bytes, i * plan.size, work.label));
             }
-            done += count;
+            None => self.unread.absent += count * plan.size,
         }
         self.buffer = buffer;
+    }
+
+    /// Puts values off.
+    pub(super) fn wait(&mut self, work: Work) {
+        if work.count > 0 {
+            self.todo.push(work);
+        }
     }
 
     fn run(&mut self, plan: &Rc<Plan>, bytes: Bytes<'_>, from: u64, label: LabelId) {

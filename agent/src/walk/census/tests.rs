@@ -20,12 +20,25 @@ fn words(words: &[u64]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
+const UNTYPED_AT: u64 = 0x70_0000;
+
 /// A census of the cache's static, of a block of so many bytes for its entities, and of other blocks.
 fn census(cache: &[u64], others: &[(u64, Vec<u8>, Content)], sought: bool) -> Census {
+    census_beside(&[], cache, others, sought)
+}
+
+/// The same, beside words of a static without a type.
+fn census_beside(
+    untyped: &[u64],
+    cache: &[u64],
+    others: &[(u64, Vec<u8>, Content)],
+    sought: bool,
+) -> Census {
     let layouts = Described::cache();
     let mut pieces = vec![
         (CACHE_AT, words(cache)),
         (ENTITIES_AT, words(&[1, 12, 42, 5, 0, 0, 0, 0])),
+        (UNTYPED_AT, words(untyped)),
     ];
     let mut blocks = vec![block(ENTITIES_AT, 64)];
     for (at, bytes, _) in others {
@@ -48,7 +61,10 @@ fn census(cache: &[u64], others: &[(u64, Vec<u8>, Content)], sought: bool) -> Ce
             layouts: &layouts,
         },
         blocks: &blocks,
-        roots: &[],
+        roots: &[Root {
+            kind: RootKind::Static { module: 0 },
+            words: Words::At(UNTYPED_AT..UNTYPED_AT + 8 * untyped.len() as u64),
+        }],
         content: &content,
     };
     let wanted = Wanted {
@@ -140,4 +156,45 @@ fn the_slots_in_use_of_a_table_count() {
     let mut at: Vec<u64> = found.iter().map(|spot| spot.at.0).collect();
     at.sort_unstable();
     assert_eq!(at, [0x3000 + 16, 0x3000 + 48, ENTITIES_AT]);
+}
+
+#[test]
+fn an_owner_without_a_type_is_found_wherever_it_stands() {
+    let part = PART as usize / 8;
+    for place in [1, part - 1, part, part + 1, 2 * part - 2] {
+        let mut untyped = vec![0; 2 * part];
+        untyped[place - 1..place + 2].copy_from_slice(&[4, ENTITIES_AT, 3]);
+        let census = census_beside(&untyped, &[0, 0, 0], &[], false);
+        assert_eq!(counted(&census, ENTITY), (3, 0), "{place}");
+        assert_eq!(census.unread.unowned, (0, 0));
+    }
+}
+
+#[test]
+fn more_values_than_are_read_at_once_are_all_looked_into() {
+    // As many caches as do not fit into what is read at once; the last one has the entities.
+    let many = 3 * run::PIECE as usize / 24;
+    let mut caches = vec![0; 3 * many];
+    caches[3 * (many - 1)..].copy_from_slice(&[ENTITIES_AT, 4, 2]);
+    let mut bytes = words(&[1, 1]);
+    bytes.extend(words(&caches));
+    let slice = (0x10_0000, bytes, Content::CountedItems(CACHE));
+    let found = census(&[0, 0, 0], &[slice], false);
+    assert_eq!(counted(&found, CACHE), (1 + many as u64, 0));
+    assert_eq!(counted(&found, ENTITY), (2, 0));
+    assert_eq!(found.unread.torn, 0);
+}
+
+#[test]
+fn a_slice_that_only_weak_pointers_keep_is_gone() {
+    let slice = |strong| {
+        let bytes = words(&[strong, 1, 7, 3]);
+        census(
+            &[0, 0, 0],
+            &[(0x2000, bytes, Content::CountedItems(ENTITY))],
+            false,
+        )
+    };
+    assert_eq!(counted(&slice(1), ENTITY), (1, 0));
+    assert_eq!(counted(&slice(0), ENTITY), (0, 0));
 }

@@ -1,5 +1,6 @@
 //! `graph`: a picture of who holds some blocks, or of what they hold.
 
+mod columns;
 mod grow;
 mod tree;
 

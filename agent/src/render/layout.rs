@@ -7,8 +7,6 @@
 pub(super) struct Plan {
     pub(super) heights: Vec<f64>,
     pub(super) arrows: Vec<(usize, usize)>,
-    /// The boxes from which rings are looked for first: what closes one on the way from there points to the left.
-    pub(super) first: Vec<usize>,
     /// Whether boxes stand as far left as they may, instead of as far right.
     pub(super) leftward: bool,
 }
@@ -65,37 +63,18 @@ impl Plan {
         }
     }
 
-    /// The arrows that close rings, found depth first.
+    /// The arrows that close rings: each that leads back to where it begins by those before it, so that of a ring the last
+    /// arrow points to the left.
     fn closing(&self) -> Vec<bool> {
-        let out = self.out(&vec![false; self.arrows.len()]);
-        let mut back: Vec<bool> = self.arrows.iter().map(|(from, to)| from == to).collect();
-        // 0 not seen, 1 on the way, 2 done.
-        let mut state = vec![0u8; self.heights.len()];
-        for first in self.first.iter().copied().chain(0..self.heights.len()) {
-            let mut way = vec![(first, 0)];
-            while let Some((node, next)) = way.last_mut() {
-                if *next == 0 {
-                    if state[*node] != 0 {
-                        way.pop();
-                        continue;
-                    }
-                    state[*node] = 1;
-                }
-                let Some(arrow) = out[*node].get(*next) else {
-                    state[*node] = 2;
-                    way.pop();
-                    continue;
-                };
-                *next += 1;
-                let to = self.arrows[*arrow].1;
-                match state[to] {
-                    0 => way.push((to, 0)),
-                    1 => back[*arrow] = true,
-                    _ => {}
-                }
+        let mut out: Vec<Vec<usize>> = vec![Vec::new(); self.heights.len()];
+        let closes = |(from, to): &(usize, usize)| {
+            let closes = leads(&out, *to, *from);
+            if !closes {
+                out[*from].push(*to);
             }
-        }
-        back
+            closes
+        };
+        self.arrows.iter().map(closes).collect()
     }
 
     /// The arrows out of each box, from left to right, those to itself left out.
@@ -150,6 +129,21 @@ impl Plan {
     }
 }
 
+/// Whether arrows lead from one box to another.
+fn leads(out: &[Vec<usize>], from: usize, to: usize) -> bool {
+    let mut seen = vec![false; out.len()];
+    let mut way = vec![from];
+    while let Some(next) = way.pop() {
+        if next == to {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[next], true) {
+            way.extend(&out[next]);
+        }
+    }
+    false
+}
+
 /// Boxes and bends, column by column in order.
 struct Grid {
     columns: Vec<Vec<usize>>,
@@ -193,6 +187,9 @@ impl Grid {
             grid.left[pair[1]].push(pair[0]);
         }
         (0..count).for_each(|node| grid.columns[grid.column[node]].push(node));
+        for column in &mut grid.columns {
+            column.sort_by_key(|node| grid.left[*node].is_empty() && grid.right[*node].is_empty());
+        }
         grid.number();
         grid
     }
@@ -237,6 +234,7 @@ impl Grid {
             };
             let sum: f64 = beside.iter().map(|other| self.rank[*other]).sum();
             match beside.len() {
+                0 if self.is_alone(*node) => f64::MAX,
                 // What has no neighbours there stays where it is.
                 0 => self.rank[*node],
                 count => sum / count as f64,
@@ -282,7 +280,7 @@ impl Grid {
                 } else {
                     self.columns.len() - 1 - step
                 };
-                let column = &self.columns[number];
+                let column = self.joined(number);
                 let wanted: Vec<f64> = column
                     .iter()
                     .map(|node| self.wanted(*node, to_right, sweep + 2 >= SWEEPS * 2, &middle))
@@ -290,7 +288,23 @@ impl Grid {
                 self.settle(column, &wanted, &mut middle);
             }
         }
+        for (number, column) in self.columns.iter().enumerate() {
+            for at in self.joined(number).len().max(1)..column.len() {
+                middle[column[at]] =
+                    middle[column[at - 1]] + self.distance(column[at - 1], column[at]);
+            }
+        }
         middle
+    }
+
+    /// Those of a column that have arrows: the others stand below them, where they keep nothing apart.
+    fn joined(&self, number: usize) -> &[usize] {
+        let column = &self.columns[number];
+        &column[..column.partition_point(|node| !self.is_alone(*node))]
+    }
+
+    fn is_alone(&self, node: usize) -> bool {
+        self.left[node].is_empty() && self.right[node].is_empty()
     }
 
     fn wanted(&self, node: usize, by_left: bool, by_both: bool, middle: &[f64]) -> f64 {
@@ -385,6 +399,13 @@ mod tests {
         // Three boxes, and nothing below them.
         assert!((layout.height - (3.0 * 40.0 + 2.0 * BETWEEN)).abs() < 1e-6);
         assert_eq!(Plan::default().lay_out().boxes, []);
+    }
+
+    #[test]
+    fn boxes_without_arrows_keep_nothing_apart() {
+        let arrows: Vec<(usize, usize)> = (1..10).map(|held| (0, held * 10)).collect();
+        let layout = plan(100, &arrows).lay_out();
+        assert!((layout.height - (99.0 * 40.0 + 98.0 * BETWEEN)).abs() < 1e-6);
     }
 
     proptest! {

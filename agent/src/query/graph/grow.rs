@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::super::holders::{Holders, Place, held_text, root_text};
 use super::super::types::{Types, type_value};
 use super::super::view::{View, age};
+use super::columns::Columns;
 use crate::heap::{Block, Confidence, Edge, Held, Hold, RootHold};
 use crate::report::{Arrow, Graph, Node, NodeKind, Value, count};
 
@@ -37,6 +38,14 @@ pub(super) enum Means {
     LeftOut,
 }
 
+/// A box for what was left out of chains: its place, and the blocks that it stands for in the shortest and the longest of them.
+#[derive(Clone, Copy, Debug)]
+struct LeftOut {
+    place: usize,
+    least: usize,
+    most: usize,
+}
+
 pub(super) struct Grow<'g, 'a> {
     view: &'g mut View<'a>,
     holders: Rc<Holders>,
@@ -49,7 +58,9 @@ pub(super) struct Grow<'g, 'a> {
     of_block: HashMap<u32, usize>,
     of_root: HashMap<String, usize>,
     /// The same of what was left out of chains, by the block above it.
-    of_left_out: HashMap<u32, usize>,
+    of_left_out: HashMap<u32, LeftOut>,
+    /// How many blocks were asked for.
+    asked: usize,
     drawn: HashSet<(usize, usize)>,
     /// The pointers of blocks that were asked for: those of a hub are asked for again and again.
     edges: HashMap<u32, Rc<[Edge]>>,
@@ -61,6 +72,12 @@ const MOST_KEPT: usize = 1 << 20;
 const CHAIN_SHOWN: usize = 10;
 const NEAR: usize = 6;
 const FAR: usize = 2;
+/// Blocks that are asked for at once in a picture whose chains are shown so; of more the ends are shorter.
+const FEW: usize = 20;
+const NEAR_OF_MANY: usize = 3;
+/// Columns of a picture of few blocks, and of many: a list of three hundred, all of whose entries are asked for, would have as many.
+const COLUMNS: usize = 14;
+const COLUMNS_OF_MANY: usize = 8;
 /// Steps of a chain that are looked at, and neighbours for which they are: more would take too long.
 const CHAIN: usize = 64;
 const CHECKED: usize = 1000;
@@ -80,6 +97,7 @@ impl<'g, 'a> Grow<'g, 'a> {
             of_block: HashMap::new(),
             of_root: HashMap::new(),
             of_left_out: HashMap::new(),
+            asked: 0,
             drawn: HashSet::new(),
             edges: HashMap::new(),
         }
@@ -91,6 +109,7 @@ impl<'g, 'a> Grow<'g, 'a> {
             .iter()
             .map(|block| self.view.number_of(block))
             .collect();
+        self.asked = numbers.len();
         let mut queue: VecDeque<(u32, usize)> = VecDeque::new();
         for number in &numbers {
             let place = self.add_block(*number);
@@ -120,6 +139,7 @@ impl<'g, 'a> Grow<'g, 'a> {
                 self.draw_between(number);
             }
         }
+        self.narrow();
         for place in 0..self.means.len() {
             if let Means::Block(number) = self.means[place] {
                 self.graph.nodes[place].cut = self.left_out(place, number);
@@ -198,9 +218,10 @@ impl<'g, 'a> Grow<'g, 'a> {
     /// The shortest chain to a block from a root, all of it, or its ends.
     fn add_chain(&mut self, number: u32) {
         let chain: Vec<u32> = self.holders.graph.chain(number).take(LOOKED_AT).collect();
+        let near = if self.asked > FEW { NEAR_OF_MANY } else { NEAR };
         let left_out = match chain.len() {
-            0..=CHAIN_SHOWN => 0..0,
-            all => NEAR..all - FAR,
+            all if all <= near + CHAIN_SHOWN - NEAR => 0..0,
+            all => near..all - FAR,
         };
         for (i, pair) in chain.windows(2).enumerate() {
             let [held, holder] = *pair else { continue };
@@ -225,29 +246,99 @@ impl<'g, 'a> Grow<'g, 'a> {
     }
 
     fn add_left_out(&mut self, below: u32, blocks: usize, above: u32) {
-        let node = Node {
-            kind: NodeKind::LeftOut,
-            label: count(blocks as u64, "more block"),
-            ..Node::default()
-        };
-        let place = match self.of_left_out.get(&above) {
-            // Chains that meet above share it.
-            Some(place) => *place,
-            None => self.add(node, Means::LeftOut),
-        };
-        self.of_left_out.insert(above, place);
+        let place = self.left_out_below(above, blocks);
         let (below, above) = (self.add_block(below), self.add_block(above));
         for (from, to) in [(above, place), (place, below)] {
-            if !self.drawn.insert((from, to)) {
+            if self.drawn.insert((from, to)) {
+                self.graph.edges.push(plain_arrow(from, to));
+            }
+        }
+    }
+
+    /// The place of the box for what is left out below a block: chains that meet above share it.
+    fn left_out_below(&mut self, above: u32, blocks: usize) -> usize {
+        let mut left = match self.of_left_out.get(&above) {
+            Some(left) => *left,
+            None => LeftOut {
+                place: self.add(Node::default(), Means::LeftOut),
+                least: blocks,
+                most: blocks,
+            },
+        };
+        left.least = left.least.min(blocks);
+        left.most = left.most.max(blocks);
+        self.of_left_out.insert(above, left);
+        let node = &mut self.graph.nodes[left.place];
+        node.kind = NodeKind::LeftOut;
+        node.label = match left.least == left.most {
+            true => count(blocks as u64, "more block"),
+            false => format!(
+                "{} to {}",
+                Value::Count(left.least as u64),
+                count(left.most as u64, "more block")
+            ),
+        };
+        left.place
+    }
+
+    /// Takes out the arrows that make the picture wider than anybody reads it. A chain of which one is taken goes on from what
+    /// is left out below its other end, so that a list whose entries all have boxes is folded into lines.
+    fn narrow(&mut self) {
+        let most = match self.asked {
+            0..=FEW => COLUMNS,
+            _ => COLUMNS_OF_MANY,
+        };
+        let mut columns = Columns::new(most.max(self.size.depth + 3));
+        let arrows = std::mem::take(&mut self.graph.edges);
+        let (ours, others): (Vec<_>, Vec<_>) =
+            arrows.into_iter().partition(|arrow| self.is_chain(arrow));
+        for arrow in ours.into_iter().chain(others) {
+            let (from, to) = (arrow.from, arrow.to);
+            if columns.takes(from, to) {
+                self.graph.edges.push(arrow);
                 continue;
             }
-            self.graph.edges.push(Arrow {
-                from,
-                to,
-                label: String::new(),
-                hold: None,
-                confidence: Confidence::Exact,
-            });
+            self.drawn.remove(&(from, to));
+            for (from, to) in self.way_around(from, to) {
+                if !self.drawn.contains(&(from, to)) && columns.takes(from, to) {
+                    self.drawn.insert((from, to));
+                    self.graph.edges.push(plain_arrow(from, to));
+                }
+            }
+        }
+    }
+
+    /// Whether an arrow is of the shortest chain to what is held: a root's, one from what was left out, or from the holder there.
+    fn is_chain(&self, arrow: &Arrow) -> bool {
+        match (&self.means[arrow.from], &self.means[arrow.to]) {
+            (Means::Block(holder), Means::Block(held)) => {
+                !self.down && self.holders.graph.via(*held) == Some(*holder)
+            }
+            _ => true,
+        }
+    }
+
+    /// The arrows that stand for one of a chain that was taken out: from the chain's far end by a box for what is between.
+    fn way_around(&mut self, from: usize, to: usize) -> Vec<(usize, usize)> {
+        let (Means::Block(holder), Means::Block(held)) = (&self.means[from], &self.means[to])
+        else {
+            return Vec::new();
+        };
+        let (holder, held) = (*holder, *held);
+        if self.down || self.holders.graph.via(held) != Some(holder) {
+            return Vec::new();
+        }
+        let chain: Vec<u32> = self.holders.graph.chain(holder).take(LOOKED_AT).collect();
+        let at = chain.len().saturating_sub(FAR);
+        match chain
+            .get(at)
+            .and_then(|above| Some((*above, *self.of_block.get(above)?)))
+        {
+            Some((above, place)) if at > 0 => {
+                let between = self.left_out_below(above, at);
+                vec![(place, between), (between, to)]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -407,5 +498,16 @@ impl<'g, 'a> Grow<'g, 'a> {
 
     fn is_full(&self) -> bool {
         self.means.len() >= self.size.most
+    }
+}
+
+/// An arrow to or from what was left out.
+fn plain_arrow(from: usize, to: usize) -> Arrow {
+    Arrow {
+        from,
+        to,
+        label: String::new(),
+        hold: None,
+        confidence: Confidence::Exact,
     }
 }

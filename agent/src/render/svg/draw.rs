@@ -61,7 +61,6 @@ impl Drawing {
         let plan = Plan {
             heights: heights.collect(),
             arrows: arrows.collect(),
-            first: first(graph),
             leftward: graph.down,
         };
         let layout = plan.lay_out();
@@ -264,16 +263,6 @@ fn labels(graph: &Graph) -> (Vec<bool>, Vec<usize>) {
         labels[if *at_tail { arrow.from } else { arrow.to }] += 1;
     }
     (at_tail, labels)
-}
-
-/// Where what holds begins: at the roots, and then at what is furthest from what was asked for.
-fn first(graph: &Graph) -> Vec<usize> {
-    let is_root = |node: &usize| graph.nodes[*node].kind == NodeKind::Root;
-    let (roots, mut others): (Vec<usize>, Vec<usize>) = (0..graph.nodes.len()).partition(is_root);
-    if !graph.down {
-        others.reverse();
-    }
-    roots.into_iter().chain(others).collect()
 }
 
 /// From one place to another further right, level at both.

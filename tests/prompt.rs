@@ -79,11 +79,11 @@ impl Program {
     fn answered(&self, from: usize) -> String {
         let mut pages = 0;
         self.watch.wait("prompt", |seen| {
-            let answer = &seen.text[from..];
-            while pages < answer.matches(MORE).count() {
+            while pages < seen.text[from..].matches(MORE).count() {
                 self.send(" ");
                 pages += 1;
             }
+            let answer = seen.stayed(from);
             let before = answer.trim_end_matches(PROMPT);
             (before != answer && at_prompt(seen)).then(|| before.replace(MORE, ""))
         })

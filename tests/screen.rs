@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::num::NonZeroU16;
+use std::ops::Range;
 use std::process::ExitStatus;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -23,6 +24,8 @@ pub(crate) struct Watch(Arc<(Mutex<Seen>, Condvar)>);
 pub(crate) struct Seen {
     /// Everything written, without escape sequences and carriage returns.
     pub(crate) text: String,
+    /// What of it was wiped off its line again, as a progress line is.
+    wiped: Vec<Range<usize>>,
     /// What a terminal shows.
     pub(crate) terminal: vt100::Parser,
     /// How it ended, once it has.
@@ -92,6 +95,7 @@ impl Seen {
     fn nothing() -> Self {
         Seen {
             text: String::new(),
+            wiped: Vec::new(),
             terminal: vt100::Parser::new(ROWS, COLUMNS, 0),
             status: None,
             closed: false,
@@ -101,12 +105,29 @@ impl Seen {
 
     fn add(&mut self, bytes: &[u8]) {
         self.terminal.process(bytes);
-        let text: Vec<u8> = bytes
-            .iter()
-            .copied()
-            .filter(|byte| self.stripper.keeps(*byte))
-            .collect();
-        self.text.push_str(&String::from_utf8_lossy(&text));
+        for wiped in bytes.split_inclusive(|byte| *byte == WIPES) {
+            let text: Vec<u8> = wiped
+                .iter()
+                .copied()
+                .filter(|byte| self.stripper.keeps(*byte))
+                .collect();
+            self.text.push_str(&String::from_utf8_lossy(&text));
+            if matches!(self.stripper, Stripper::Wiped) {
+                let line = self.text.rfind('\n').map_or(0, |end| end + 1);
+                self.wiped.push(line..self.text.len());
+            }
+        }
+    }
+
+    /// What was written from there on and stayed.
+    pub(crate) fn stayed(&self, from: usize) -> String {
+        let mut text = String::new();
+        let mut at = from;
+        for wiped in self.wiped.iter().filter(|wiped| wiped.end > from) {
+            text.push_str(self.text.get(at..wiped.start).unwrap_or_default());
+            at = wiped.end;
+        }
+        text + &self.text[at..]
     }
 
     /// The row with the cursor, and the column the cursor is in.
@@ -142,9 +163,19 @@ impl Seen {
     }
 }
 
+/// The last byte of the sequence that wipes a line from the cursor on.
+const WIPES: u8 = b'K';
+
 /// Takes escape sequences out of a stream of bytes.
 enum Stripper {
     Text,
+    /// At the beginning of a line.
+    Return,
+    /// In a sequence that begins there.
+    ReturnEscape,
+    ReturnControl,
+    /// The whole line was wiped just now.
+    Wiped,
     Escape,
     Control,
     Command,
@@ -153,8 +184,17 @@ enum Stripper {
 impl Stripper {
     fn keeps(&mut self, byte: u8) -> bool {
         let (next, keeps) = match (&self, byte) {
+            (Stripper::Text | Stripper::Wiped | Stripper::Return, b'\r') => {
+                (Stripper::Return, false)
+            }
+            (Stripper::Return, 0x1b) => (Stripper::ReturnEscape, false),
+            (Stripper::ReturnEscape, b'[') => (Stripper::ReturnControl, false),
+            (Stripper::ReturnControl, WIPES) => (Stripper::Wiped, false),
+            (Stripper::ReturnEscape, _) => return self.after(Stripper::Escape, byte),
+            (Stripper::ReturnControl, _) => return self.after(Stripper::Control, byte),
+            (Stripper::Wiped | Stripper::Return, _) => return self.after(Stripper::Text, byte),
             (Stripper::Text, 0x1b) => (Stripper::Escape, false),
-            (Stripper::Text, b'\r' | 0x07) => (Stripper::Text, false),
+            (Stripper::Text, 0x07) => (Stripper::Text, false),
             (Stripper::Text, _) => (Stripper::Text, true),
             (Stripper::Escape, b'[') => (Stripper::Control, false),
             (Stripper::Escape, b']') => (Stripper::Command, false),
@@ -165,6 +205,12 @@ impl Stripper {
         };
         *self = next;
         keeps
+    }
+
+    /// The same, as if it had been in another state.
+    fn after(&mut self, state: Stripper, byte: u8) -> bool {
+        *self = state;
+        self.keeps(byte)
     }
 }
 

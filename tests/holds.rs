@@ -20,7 +20,6 @@ const CASES: &[(&str, &str, &str)] = &[
         "static programs::holds::PAST_THE_END",
     ),
     ("Tagged", "static", "static programs::holds::TAGGED"),
-    // A scan that knows no types takes a `Weak` for a pointer like any other.
     ("WeakAlone", "weak", "static programs::holds::WEAK_ALONE"),
     ("WeakToo", "static", "static programs::holds::STRONG"),
     (
@@ -100,7 +99,7 @@ fn what_is_lost_is_told_by_type_with_what_hangs_on_it() {
         let is_lost = of(&format!("::{case}>")).0 > 0;
         assert_eq!(
             is_lost,
-            matches!(*held, "nothing" | "untracked" | "weak"),
+            matches!(*held, "nothing" | "untracked" | "weak" | "doubtful"),
             "{case}: {leaks}"
         );
     }
@@ -163,7 +162,9 @@ fn the_demo_without_fault_has_lost_nothing() {
         .map(|row| number(row, "count"))
         .sum();
     assert!(lost < 10, "{leaks}");
-    assert_eq!(rows(&server.json("cycles")).count(), 0);
+    let cycles = server.json("cycles");
+    let itself = rows(&cycles).filter(|row| row["held"] == "itself");
+    assert_eq!(itself.count(), 0, "{cycles}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use sigheap::internals::graph::{Graph, Index};
 use sigheap::internals::{
-    Address, Birth, Block, Held, Memory, Rate, Root, RootKind, SiteId, Words, scan,
+    Address, Birth, Block, Held, Memory, NoTypes, Rate, Root, RootKind, SiteId, Words, scan,
 };
 
 /// What is in use, and the most that was since it was last asked.
@@ -136,7 +136,7 @@ fn measure(blocks: &[Block], roots: &[Root]) {
     MOST.store(before, Ordering::Relaxed);
     let begun = Instant::now();
     let index = Index::new(blocks);
-    let scan = scan(blocks, &index, roots, &Own, false, &|_, _| Vec::new());
+    let scan = scan(blocks, &index, roots, &Own, false, &mut NoTypes);
     let scanned = begun.elapsed();
     let links = scan.links.count();
     let graph = Graph::new(

@@ -110,6 +110,7 @@ pub mod internals {
         unknown,
     };
     pub use crate::walk::{
-        Edges, Extent, Extents, Found, Live, Plans, Scan, TypedBuffer, TypedPointer, Walker, scan,
+        Edges, Extent, Extents, Found, Judge, Judged, Live, NoTypes, Plans, Scan, TypedBuffer,
+        TypedPointer, Walker, scan,
     };
 }

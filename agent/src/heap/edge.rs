@@ -17,6 +17,56 @@ pub enum Hold {
     Borrowed,
     /// A word that reads as an address in the block. It may be a number, or left over.
     Conservative,
+    /// The same where the type of its holder, which is known for sure, says that no pointer is there.
+    Doubtful,
+}
+
+/// How much a way of holding says, the most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// A type says that it keeps its value.
+    Strong,
+    /// A type says that it points there.
+    Borrowed,
+    /// It reads as a pointer.
+    Conservative,
+    /// A type says that it does not keep the value.
+    Weak,
+    /// A type says that it is no pointer.
+    Doubtful,
+}
+
+impl Rank {
+    /// All of them.
+    pub const ALL: [Rank; 5] = [
+        Rank::Strong,
+        Rank::Borrowed,
+        Rank::Conservative,
+        Rank::Weak,
+        Rank::Doubtful,
+    ];
+}
+
+impl Hold {
+    /// How much it says.
+    pub fn rank(self) -> Rank {
+        match self {
+            Hold::Owning | Hold::Shared => Rank::Strong,
+            Hold::Borrowed => Rank::Borrowed,
+            Hold::Conservative => Rank::Conservative,
+            Hold::Weak => Rank::Weak,
+            Hold::Doubtful => Rank::Doubtful,
+        }
+    }
+
+    /// How a pointer that holds so is drawn: only types make a plain arrow.
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Hold::Conservative => "~>",
+            Hold::Doubtful => "?>",
+            _ => "->",
+        }
+    }
 }
 
 impl fmt::Display for Hold {
@@ -27,6 +77,7 @@ impl fmt::Display for Hold {
             Hold::Weak => "weak",
             Hold::Borrowed => "borrowed",
             Hold::Conservative => "conservative",
+            Hold::Doubtful => "doubtful",
         })
     }
 }

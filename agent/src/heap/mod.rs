@@ -27,7 +27,7 @@ mod waiting;
 
 pub use block::{Address, Birth, Block};
 pub use call::{Answered, Call, Ended};
-pub use edge::{Edge, Hold};
+pub use edge::{Edge, Hold, Rank};
 pub use gap::Gap;
 pub use layout::{
     Beside, Choice, Content, Field, Layout, Layouts, NoLayouts, Place, Shape, Static, TypeId,

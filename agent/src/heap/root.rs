@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::Hold;
+
 /// A place outside the live blocks whose words may hold blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
@@ -77,10 +79,12 @@ pub enum Held {
     ThreadLocal,
     /// A stack in use, or a register.
     Stack,
-    /// `Weak` pointers: its memory is kept, its value is gone.
-    Weakly,
     /// Memory that is not followed.
     Untracked,
+    /// `Weak` pointers: its memory is kept, its value is gone.
+    Weakly,
+    /// Words that are no pointers by the types of their holders.
+    Doubtful,
     /// What returned functions left on a stack.
     Leftover,
     /// Nothing at all.
@@ -90,12 +94,13 @@ pub enum Held {
 
 impl Held {
     /// All, the strongest first.
-    pub const ALL: [Held; 7] = [
+    pub const ALL: [Held; 8] = [
         Held::Static,
         Held::ThreadLocal,
         Held::Stack,
-        Held::Weakly,
         Held::Untracked,
+        Held::Weakly,
+        Held::Doubtful,
         Held::Leftover,
         Held::Nothing,
     ];
@@ -114,6 +119,7 @@ impl fmt::Display for Held {
             Held::Stack => "stack",
             Held::Weakly => "weak",
             Held::Untracked => "untracked",
+            Held::Doubtful => "doubtful",
             Held::Leftover => "leftover",
             Held::Nothing => "nothing",
         })
@@ -129,4 +135,17 @@ pub struct RootHold {
     pub to: u32,
     /// Where the word is: its address, or which of the values.
     pub at: u64,
+    /// How it holds, as far as a type says.
+    pub hold: Hold,
+}
+
+impl RootHold {
+    /// How much it says that this word holds its block, if its root is of that kind.
+    pub fn held(&self, kind: RootKind) -> Held {
+        match self.hold {
+            Hold::Weak => Held::Weakly,
+            Hold::Doubtful => Held::Doubtful,
+            _ => kind.held(),
+        }
+    }
 }

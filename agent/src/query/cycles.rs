@@ -1,4 +1,4 @@
-//! `cycles`: rings of `Rc` and `Arc` that hold themselves alive, and nothing else does.
+//! `cycles`: rings of `Rc` and `Arc` that hold themselves alive: those that nothing else holds, and, apart, those that something does.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,7 +8,7 @@ use super::rows::{self, ALL, N, left_out};
 use super::types::{Types, type_value};
 use super::view::age;
 use super::{Command, Error, Example, Need, Typed, View};
-use crate::heap::{Block, Hold, Host};
+use crate::heap::{Block, Hold, Host, Rank};
 use crate::report::{Column, Line, Object, Report, Row, Value, count};
 
 pub(crate) static COMMAND: Command = Command {
@@ -16,7 +16,8 @@ pub(crate) static COMMAND: Command = Command {
     aliases: &[],
     summary: "rings of Rc and Arc that nothing else holds",
     help: "Blocks that hold each other in a ring, of which at least one is counted (`Rc`, `Arc`), and that no root leads to, unless by a `Weak`: \
-           their counts never reach zero. One row for rings of the same types, with the ring of one of them below, from its \
+           their counts never reach zero. Rings that are still held come last: they are lost once \
+           that lets go of them. One row for rings of the same types, with the ring of one of them below, from its \
            oldest block on, and where in each the pointer to the next stands. What was born first is most likely the \
            owner, so the pointer back to it is the one to make a `Weak`; where all are of one age, the one counted pointer that \
            stands in no collection; and else which one is for the program's author to say. `leaks` counts what hangs on the rings as well.",
@@ -50,6 +51,8 @@ const MOST: usize = 12;
 
 /// Rings of the same types.
 struct Group {
+    /// Whether the program still reaches them.
+    is_held: bool,
     rings: u64,
     blocks: u64,
     bytes: u64,
@@ -66,15 +69,7 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let lines = rows::lines_for_rows(view, asked, typed);
     let (types, holders) = (view.types(), view.holders());
     let mut groups = groups(view, &types, &holders);
-    let sum = |figure: fn(&Group) -> u64| Value::Count(groups.iter().map(figure).sum());
-    let total = vec![
-        ("count", sum(|group| group.rings)),
-        ("blocks", sum(|group| group.blocks)),
-        (
-            "bytes",
-            Value::Bytes(groups.iter().map(|group| group.bytes).sum()),
-        ),
-    ];
+    let total = total(&groups);
     let found = groups.len();
     groups.truncate(most);
     let mut rows = groups
@@ -91,9 +86,8 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         .collect();
     why.sort_unstable();
     why.dedup();
-    let head = groups
-        .is_empty()
-        .then(|| "No ring of Rc or Arc holds itself alive.".to_owned());
+    let is_lost = groups.iter().any(|group| !group.is_held);
+    let head = (!is_lost).then(|| "No ring of Rc or Arc is held by itself alone.".to_owned());
     Ok(Report {
         command: COMMAND.name,
         head: head.into_iter().collect(),
@@ -113,17 +107,37 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     })
 }
 
-static COLUMNS: [Column; 5] = [
+/// Of those that are lost, and how many are held.
+fn total(groups: &[Group]) -> Vec<(&'static str, Value)> {
+    let of = |is_held, figure: fn(&Group) -> u64| {
+        let groups = groups.iter().filter(|group| group.is_held == is_held);
+        groups.map(figure).sum()
+    };
+    vec![
+        ("count", Value::Count(of(false, |group| group.rings))),
+        ("blocks", Value::Count(of(false, |group| group.blocks))),
+        ("bytes", Value::Bytes(of(false, |group| group.bytes))),
+        ("held", Value::Count(of(true, |group| group.rings))),
+    ]
+}
+
+static COLUMNS: [Column; 6] = [
     Column::new("count", "rings"),
     Column::new("blocks", "blocks"),
     Column::new("bytes", "bytes"),
     Column::flexible("ring", "ring"),
     Column::new("chain", ""),
+    Column::new("held", "held by"),
 ];
 
 fn groups(view: &View<'_>, types: &Types, holders: &Holders) -> Vec<Group> {
-    let mut groups: HashMap<Vec<Option<usize>>, Group> = HashMap::new();
-    for ring in holders.graph.lost_rings() {
+    let mut groups: HashMap<(bool, Vec<Option<usize>>), Group> = HashMap::new();
+    let lost = holders.graph.lost_rings().into_iter();
+    let held = holders.graph.held_rings().into_iter();
+    let all = lost
+        .map(|ring| (false, ring))
+        .chain(held.map(|ring| (true, ring)));
+    for (is_held, ring) in all {
         let kind = |block: &u32| {
             types
                 .index
@@ -138,7 +152,8 @@ fn groups(view: &View<'_>, types: &Types, holders: &Holders) -> Vec<Group> {
         }
         let way = way_round(holders, first_of(view, types, &ring));
         let kinds = turned(way.iter().map(kind).collect());
-        let group = groups.entry(kinds).or_insert_with(|| Group {
+        let group = groups.entry((is_held, kinds)).or_insert_with(|| Group {
+            is_held,
             rings: 0,
             blocks: 0,
             bytes: 0,
@@ -152,7 +167,10 @@ fn groups(view: &View<'_>, types: &Types, holders: &Holders) -> Vec<Group> {
             .sum::<u64>();
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
-    groups.sort_by_key(|group| (std::cmp::Reverse(group.blocks), group.way.first().copied()));
+    groups.sort_by_key(|group| {
+        let first = group.way.first().copied();
+        (group.is_held, std::cmp::Reverse(group.blocks), first)
+    });
     groups
 }
 
@@ -174,17 +192,26 @@ fn first_of(view: &View<'_>, types: &Types, ring: &[u32]) -> u32 {
 fn way_round(holders: &Holders, first: u32) -> Vec<u32> {
     let mut from: HashMap<u32, u32> = HashMap::new();
     let mut queue = VecDeque::from([first]);
+    let is_reached = holders.graph.held(first).is_reached();
+    let most = if is_reached {
+        Rank::Strong
+    } else {
+        Rank::Conservative
+    };
+    let follows = |hold: Hold| hold.rank() <= most;
     while let Some(block) = queue.pop_front() {
         for link in holders.graph.links(block) {
             let to = link.to();
-            if to == first && !link.is_weak() {
+            if to == first && follows(link.hold()) {
                 let back = std::iter::successors(Some(block), |block| from.get(block).copied());
                 let mut way: Vec<u32> = back.collect();
                 way.reverse();
                 return way;
             }
-            let is_like = holders.graph.held(to) == holders.graph.held(first);
-            if is_like && !link.is_weak() && to != first && !from.contains_key(&to) {
+            let is_like = holders.graph.held(to).is_reached() == is_reached
+                && (is_reached || holders.graph.held(to) == holders.graph.held(first))
+                && follows(link.hold());
+            if is_like && to != first && !from.contains_key(&to) {
                 from.insert(to, block);
                 queue.push_back(to);
             }
@@ -219,6 +246,10 @@ fn row(view: &View<'_>, types: &Types, holders: &Holders, group: &Group, full: b
             Value::Bytes(group.bytes),
             Value::text(names.join(" -> ")),
             chain(view, types, holders, &group.way),
+            Value::text(match group.way.first() {
+                Some(first) if group.is_held => holders.graph.held(*first).to_string(),
+                _ => "itself".to_owned(),
+            }),
         ])
     }
 }

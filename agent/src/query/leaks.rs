@@ -20,9 +20,10 @@ pub(crate) static COMMAND: Command = Command {
            program cannot free them any more. One row a type and call stack: how many there are that no other of them \
            holds, their bytes, and the bytes that hang on them (indirect) and would go with them. Members of a ring count \
            as direct, all of them: `cycles` shows it.\n\
-           Four verdicts, apart. Held by nothing: lost. Held by memory that is not tracked alone: C's malloc, the \
+           Five verdicts, apart. Held by nothing: lost. Held by memory that is not tracked alone: C's malloc, the \
            program's own mappings, or what a freed block still says; a C library that was given the pointer may give it \
-           back. Left over: only a call that has returned left the address on a stack; lost as well, most likely just now. Weak: \
+           back. Left over: only a call that has returned left the address on a stack; lost as well, most likely just now. \
+           Doubtful: only a word leads there that is no pointer by the type of its holder; lost, unless that type was told wrongly. Weak: \
            `Weak` pointers alone lead there. The value is gone and its memory waits for the last of them, or its strong \
            count is too high.",
     more: &[
@@ -49,7 +50,13 @@ pub(crate) static COMMAND: Command = Command {
 };
 
 /// The verdicts, the surest first.
-const VERDICTS: [Held; 4] = [Held::Nothing, Held::Leftover, Held::Weakly, Held::Untracked];
+const VERDICTS: [Held; 5] = [
+    Held::Nothing,
+    Held::Leftover,
+    Held::Doubtful,
+    Held::Weakly,
+    Held::Untracked,
+];
 
 /// What is lost, of one verdict, type and call stack.
 struct Group {

@@ -4,14 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::holders::Holders;
-use super::holders::chain::Chain;
+use super::holders::chain::{Chain, arrows};
 use super::holders::shape::{Shapes, Step, UNKNOWN};
+use super::holders::without_numbers;
 use super::refs::POINTERS;
 use super::rows::{self, ALL, left_out};
 use super::subject::Subject;
 use super::types::{Types, type_value};
 use super::{Argument, Command, Error, Example, Flag, Kind, Need, Typed, View};
-use crate::heap::{Block, Held, Host};
+use crate::heap::{Block, Held, Hold, Host};
 use crate::report::{Column, Line, Object, Report, Row, Value};
 
 pub(crate) static COMMAND: Command = Command {
@@ -22,9 +23,9 @@ pub(crate) static COMMAND: Command = Command {
            come first, then thread-locals: a word on a stack may be left over. Of one block, each chain has a row, with where \
            in its holder each pointer stands. Of many, those whose chains lead through the same types from the same root \
            are one row, with how many they are; `...` behind a type says that it comes several times in a row, as the nodes \
-           of a list do. A step may be a word left over in a collection's spare room, or a number: before you believe one, \
-           see whether `refs` of its holder, or `hold` in JSON, says `conservative`. PATTERN is as in `list`. A row's number \
-           stands for the first of its blocks.",
+           of a list do. Chains that rest on types come before those that rest on words: `~>` is a step along a word that \
+           reads as an address and of which no type speaks, `?>` along one that is none by its type. PATTERN is as in `list`. \
+           A row's number stands for the first of its blocks.",
     more: &[POINTERS],
     arguments: &[Argument {
         name: "PATTERN",
@@ -100,12 +101,13 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
 /// The place of the chain among a row's cells.
 pub(super) const CHAIN: usize = 3;
 
-static COLUMNS: [Column; 5] = [
+static COLUMNS: [Column; 6] = [
     Column::new("count", "count"),
     Column::new("bytes", "bytes"),
     Column::flexible("root", "held by"),
     Column::new("chain", ""),
     Column::new("held", ""),
+    Column::new("rests_on", ""),
 ];
 
 fn to_one(view: &mut View<'_>, types: &Types, block: &Block, most: usize, full: bool) -> Report {
@@ -121,9 +123,10 @@ fn to_one(view: &mut View<'_>, types: &Types, block: &Block, most: usize, full: 
         chains.push(Chain {
             root: None,
             blocks: vec![number],
+            rests_on: Hold::Owning,
         });
     }
-    let rows = chains
+    let rows: Vec<Row> = chains
         .iter()
         .map(|chain| chain_row(view, &holders, types, chain, full))
         .collect();
@@ -132,6 +135,7 @@ fn to_one(view: &mut View<'_>, types: &Types, block: &Block, most: usize, full: 
         command: COMMAND.name,
         head: vec![format!("{} {name}:", block.address)],
         columns: COLUMNS.to_vec(),
+        notes: arrows(&rows).into_iter().collect(),
         rows,
         objects: chains
             .iter()
@@ -168,6 +172,7 @@ pub(super) fn chain_row(
             Value::text(origin),
             chain.value(view, holders, types),
             Value::text(held.to_string()),
+            Value::text(chain.rests_on.to_string()),
         ])
     }
 }
@@ -208,23 +213,27 @@ fn to_many(
                 Value::text(&*origin),
                 steps_value(types, &steps, &fields),
                 Value::text(holders.graph.held(group.first).to_string()),
+                rests_on(&steps).map_or(Value::None, |hold| Value::text(hold.to_string())),
             ])
         }
     };
-    let mut rows = groups.iter().map(row).collect();
+    let mut rows: Vec<Row> = groups.iter().map(row).collect();
     rows::fit(&mut rows, room.1);
     groups.truncate(rows.len());
     let left = found - rows.len();
     Report {
         command: COMMAND.name,
         columns: COLUMNS.to_vec(),
+        notes: left_out(left as u64, "shape")
+            .into_iter()
+            .chain(arrows(&rows))
+            .collect(),
         rows,
         objects: groups
             .iter()
             .map(|group| Object::Block(view.numbered(group.first).address))
             .collect(),
         total: vec![("count", Value::Count(all)), ("bytes", Value::Bytes(bytes))],
-        notes: left_out(left as u64, "shape").into_iter().collect(),
         gaps: holders.gaps(view),
         ..Report::default()
     }
@@ -282,30 +291,27 @@ fn fields(
     std::iter::once(None).chain(between).collect()
 }
 
-/// `index[17].1` as `index[..].1`.
-fn without_numbers(field: &str) -> String {
-    let mut parts = field.split('[');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| {
-        let rest = part.split_once(']').map_or("", |(_, rest)| rest);
-        text + "[..]" + rest
-    })
-}
-
 fn lines(types: &Types, steps: &[Step], fields: &[Option<String>], full: bool) -> Vec<Line> {
     let line = |(step, field): (&Step, &Option<String>)| Line {
         text: format!(
-            "{}-> {}{}",
+            "{}{} {}{}",
             field
                 .as_ref()
                 .map(|field| format!("{field} "))
                 .unwrap_or_default(),
+            step.hold.arrow(),
             name(types, step, full),
             if step.repeats { " ..." } else { "" }
         ),
         dim: false,
     };
     steps.iter().zip(fields).map(line).collect()
+}
+
+/// How the pointer holds that says least.
+fn rests_on(steps: &[Step]) -> Option<Hold> {
+    let holds = steps.iter().map(|step| step.hold);
+    holds.max_by_key(|hold| hold.rank())
 }
 
 fn name(types: &Types, step: &Step, full: bool) -> Rc<str> {
@@ -320,6 +326,7 @@ fn steps_value(types: &Types, steps: &[Step], fields: &[Option<String>]) -> Valu
         Value::Map(vec![
             ("type", Value::text(&*name(types, step, true))),
             ("repeats", Value::Flag(step.repeats)),
+            ("hold", Value::text(step.hold.to_string())),
             ("field", field.clone().map_or(Value::None, Value::text)),
         ])
     };

@@ -5,7 +5,7 @@ use super::refs::{ADDR, POINTERS, into_value};
 use super::rows::{self, ALL, left_out};
 use super::types::{Types, legend, type_value};
 use super::{Command, Error, Example, Need, Typed, View};
-use crate::heap::{Address, Block, Host, TypeName};
+use crate::heap::{Address, Block, Hold, Host, TypeName};
 use crate::report::{Column, Object, Report, Row, Value, count};
 
 pub(crate) static COMMAND: Command = Command {
@@ -44,7 +44,8 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     let (mut rows, mut objects) = (Vec::new(), Vec::new());
     for hold in roots.iter().take(most) {
         let place = Place::of(view, *hold);
-        rows.push(root_row(&place));
+        let typed = holders.is_typed_root(hold).then_some(hold.hold);
+        rows.push(root_row(&place, typed));
         objects.push(Object::Root(root_text(&place).into()));
     }
     let mut named = Vec::new();
@@ -104,7 +105,7 @@ static COLUMNS: [Column; 9] = [
     Column::new("root", ""),
 ];
 
-fn root_row(place: &Place) -> Row {
+fn root_row(place: &Place, hold: Option<Hold>) -> Row {
     Row::new([
         place.address.map_or(Value::None, Value::Address),
         Value::text(root_text(place)),
@@ -113,7 +114,7 @@ fn root_row(place: &Place) -> Row {
         Value::None,
         place.offset.map_or(Value::None, Value::Bytes),
         Value::None,
-        Value::None,
+        hold.map_or(Value::None, |hold| Value::text(hold.to_string())),
         Value::text(place.kind),
     ])
 }

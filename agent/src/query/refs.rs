@@ -17,10 +17,11 @@ pub(super) const ADDR: Argument = Argument {
 /// What counts as a pointer, for the help of every command that follows some.
 pub(super) const POINTERS: &str = "What reads as an address in a live block, or one past its end, counts as a pointer \
      (`conservative`): low bits used as tags do no harm, but a number may pass for a pointer, and pointers that are \
-     stored in another form (XOR, the upper bits used) are not seen. Where a block's type is known, it says by which fields a \
+     stored in another form (XOR, the upper bits used) are not seen. Where a type is known, it says by which fields a \
      pointer is reached and how it holds: `owning` (`Box`, `Vec`), `shared` (`Rc`, `Arc`), `weak`, or `borrowed` (references, \
-     raw pointers). What a `Weak` in a block points at is not held by it, provided its counts agree; one in a static or \
-     on a stack still counts as a pointer like any other.";
+     raw pointers). Where it is known for sure, a word that is no pointer by it (a number, padding, what stands in the \
+     spare room of a collection) is `doubtful`, and still not left out. What a `Weak` points at is not held by it, provided \
+     its counts agree; one on a stack still counts as a pointer like any other.";
 
 pub(crate) static COMMAND: Command = Command {
     name: "refs",

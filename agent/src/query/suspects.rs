@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::holders::chain::Chain;
+use super::holders::chain::{Chain, arrows};
 use super::holders::{Holders, held_text};
 use super::path;
 use super::refs::POINTERS;
@@ -85,20 +85,21 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
     };
     let smaller = (suspects.is_empty() && over > LITTLE)
         .then(|| format!("Next: `suspects --over {}`.", LITTLE * 100.0));
+    let rows: Vec<Row> = suspects
+        .iter()
+        .map(|one| row(view, &types, &holders, one, live, typed.full()))
+        .collect();
     Ok(Report {
         command: COMMAND.name,
         head: vec![head],
         columns: COLUMNS.to_vec(),
-        rows: suspects
-            .iter()
-            .map(|one| row(view, &types, &holders, one, live, typed.full()))
-            .collect(),
         objects: suspects
             .iter()
             .map(|one| Object::Block(view.numbered(one.block).address))
             .collect(),
         total: vec![("bytes", Value::Bytes(live))],
-        notes: smaller.into_iter().collect(),
+        notes: smaller.into_iter().chain(arrows(&rows)).collect(),
+        rows,
         gaps: holders.gaps(view),
         ..Report::default()
     })

@@ -1,6 +1,6 @@
 //! `why`: all about one block at once: what it is, why it is still there, how it came to be.
 
-use super::holders::chain::Chain;
+use super::holders::chain::{Chain, arrows};
 use super::holders::held_text;
 use super::path;
 use super::refs::{ADDR, POINTERS};
@@ -103,17 +103,19 @@ fn run(view: &mut View<'_>, typed: &Typed, _: &mut dyn Host) -> Result<Report, E
         (Column::new("stack", ""), value(&stack)),
     ];
     let (columns, cells): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
+    let rows = vec![Row {
+        below,
+        ..Row::new(cells)
+    }];
     Ok(Report {
         command: COMMAND.name,
         columns,
-        rows: vec![Row {
-            below,
-            ..Row::new(cells)
-        }],
         objects: vec![Object::Block(block.address)],
         notes: above(view, &holders, number, typed.full())
             .into_iter()
+            .chain(arrows(&rows))
             .collect(),
+        rows,
         gaps: holders.gaps(view),
         ..Report::default()
     })

@@ -23,30 +23,107 @@ pub struct Scan {
     pub is_cut: bool,
 }
 
-/// Words of roots that are kept: 256 MiB of them.
+/// Who knows what types say of words.
+pub trait Judge {
+    /// Of those in a block, whose bytes may be at hand.
+    fn block(&mut self, number: u32, block: &Block, bytes: Option<&[u8]>, into: &mut Judged);
+
+    /// Of the one at an address in a static or thread-local. They come in order of address.
+    fn root(&mut self, at: u64) -> Hold;
+}
+
+/// Nobody knows of any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTypes;
+
+impl Judge for NoTypes {
+    fn block(&mut self, _: u32, _: &Block, _: Option<&[u8]>, _: &mut Judged) {}
+
+    fn root(&mut self, _: u64) -> Hold {
+        Hold::Conservative
+    }
+}
+
+/// What types say of the words of a block.
+#[derive(Debug)]
+pub struct Judged {
+    /// How those hold of which they speak, by offset in bytes, ascending.
+    pointers: Vec<(u64, Hold)>,
+    /// How all others do.
+    rest: Hold,
+    /// The first that was not asked for.
+    next: usize,
+}
+
+impl Default for Judged {
+    fn default() -> Self {
+        Judged {
+            pointers: Vec::new(),
+            rest: Hold::Conservative,
+            next: 0,
+        }
+    }
+}
+
+impl Judged {
+    fn clear(&mut self) {
+        self.pointers.clear();
+        (self.rest, self.next) = (Hold::Conservative, 0);
+    }
+
+    /// Says how the words at these offsets hold, and how the others do.
+    pub(super) fn set(&mut self, pointers: impl FnOnce(&mut Vec<(u64, Hold)>) -> Hold) {
+        self.rest = pointers(&mut self.pointers);
+        if !self.pointers.is_sorted_by_key(|pointer| pointer.0) {
+            self.pointers.sort_unstable_by_key(|pointer| pointer.0);
+        }
+    }
+
+    /// How the word at an offset holds. They are asked for in order.
+    pub(super) fn hold(&mut self, offset: u64) -> Hold {
+        while let Some((at, hold)) = self.pointers.get(self.next) {
+            match at.cmp(&offset) {
+                std::cmp::Ordering::Less => self.next += 1,
+                std::cmp::Ordering::Equal => return *hold,
+                std::cmp::Ordering::Greater => break,
+            }
+        }
+        self.rest
+    }
+}
+
+/// Words of roots that are kept: 384 MiB of them.
 const MOST_HOLDS: usize = 1 << 24;
 
 /// Scans the live blocks, in order of address, and the roots. Where the allocator is glibc's (`has_chunks`), what it has free
-/// is told from what C code uses. `weak` says where in a block pointers stand that hold weakly, in bytes, ascending.
+/// is told from what C code uses. `judge` says what types know of the words.
 pub fn scan(
     blocks: &[Block],
     index: &Index,
     roots: &[Root],
     memory: &dyn Memory,
     has_chunks: bool,
-    weak: &dyn Fn(u32, &Block) -> Vec<u64>,
+    judge: &mut dyn Judge,
 ) -> Scan {
     let mut reader = Reader::new(memory);
-    let links = links(blocks, index, &mut reader, weak);
+    let links = links(blocks, index, &mut reader, judge);
     let mut holds = Vec::new();
     for (number, root) in roots.iter().enumerate() {
+        let is_typed = matches!(
+            root.kind,
+            RootKind::Static { .. } | RootKind::ThreadLocal { .. }
+        );
         let mut hold = |at, word| {
             if index.is_near(word)
                 && holds.len() < MOST_HOLDS
                 && let Some(to) = index.find(blocks, word)
             {
                 let root = number as u32;
-                holds.push(RootHold { root, to, at });
+                let hold = match is_typed {
+                    true => judge.root(at),
+                    false => Hold::Conservative,
+                };
+                holds.push(RootHold { root, to, at, hold });
             }
         };
         match &root.words {
@@ -106,15 +183,10 @@ impl Edges<'_> {
 }
 
 /// The links of all blocks.
-fn links(
-    blocks: &[Block],
-    index: &Index,
-    reader: &mut Reader<'_>,
-    weak: &dyn Fn(u32, &Block) -> Vec<u64>,
-) -> Links {
+fn links(blocks: &[Block], index: &Index, reader: &mut Reader<'_>, judge: &mut dyn Judge) -> Links {
     let mut links = Links::for_blocks(blocks.len());
     // Of the block looked at last: a large one is read in many pieces.
-    let (mut of, mut weakly) = (u32::MAX, Vec::new());
+    let (mut of, mut judged) = (u32::MAX, Judged::default());
     let mut first = 0;
     while first < blocks.len() {
         let end = end_of_cluster(blocks, first);
@@ -133,22 +205,20 @@ fn links(
                     break;
                 }
                 let from = (first + place) as u32;
-                if from != of {
-                    (of, weakly) = (from, weak(from, block));
-                }
                 let begin = block.address.0;
                 let inside = part(bytes, start, begin..end_of(block));
+                if from != of {
+                    of = from;
+                    judged.clear();
+                    judge.block(from, block, whole(bytes, start, block), &mut judged);
+                }
                 let first = start.max(begin).next_multiple_of(WORD) - begin;
                 for (offset, word) in words(first, inside) {
                     if index.is_near(word)
                         && let Some(to) = index.find(blocks, word)
                         && to != from
                     {
-                        let hold = match weakly.binary_search(&offset) {
-                            Ok(_) => Hold::Weak,
-                            Err(_) => Hold::Conservative,
-                        };
-                        links.add(from, Link::new(to, hold));
+                        links.add(from, Link::new(to, judged.hold(offset)));
                     }
                 }
             }
@@ -157,6 +227,12 @@ fn links(
     }
     links.finish(blocks.len());
     links
+}
+
+/// The bytes of a block, if all of them are at hand.
+fn whole<'b>(bytes: &'b [u8], start: u64, block: &Block) -> Option<&'b [u8]> {
+    let from = usize::try_from(block.address.0.checked_sub(start)?).ok()?;
+    bytes.get(from..from.checked_add(usize::try_from(block.size).ok()?)?)
 }
 
 /// Visits the words of a range that lie in no live block, with their addresses.

@@ -190,11 +190,8 @@ impl Search<'_> {
     fn look_at(&mut self, number: u32) {
         let block = &self.blocks[number as usize];
         let typed = self.typed;
-        let live = self
-            .extents
-            .of(number)
-            .and_then(|extent| typed.live_of(block, &extent));
-        typed.each(block, None, live.as_ref(), &mut |found| self.hear(found));
+        let extent = self.extents.of(number);
+        typed.each_of_owner(block, extent, &mut |found| self.hear(found));
     }
 
     fn look_at_value(&mut self, value: Spot) {

@@ -31,11 +31,11 @@ use crate::heap::{Address, Beside, Field, Layout, Layouts, Memory, Shape, TypeId
 pub(crate) use awaits::{Await, Task, TaskState, Waits};
 pub(crate) use block::Whole;
 pub(crate) use census::{Census, Frozen, Known, Owner, Room, Text, Unread, Wanted};
-pub use edges::{Edges, Scan, scan};
+pub use edges::{Edges, Judge, Judged, NoTypes, Scan, scan};
 pub use extents::{Extent, Extents};
 pub(crate) use path::{Lost, split, steps};
 pub use pointers::{Found, Live, Plans, TypedBuffer, TypedPointer};
-pub(crate) use statics::Variables;
+pub(crate) use statics::{Variables, Words};
 pub(crate) use typed::Typed;
 pub(crate) use value::{Limits, Value};
 

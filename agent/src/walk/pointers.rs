@@ -134,12 +134,6 @@ impl Plans {
         plan.is_whole
     }
 
-    /// Whether a block of this content may hold anything weakly.
-    pub(super) fn may_be_weak(&self, walker: &Walker<'_>, content: Content) -> bool {
-        let is_weak = |step: &Step| matches!(step, Step::Word(_, Hold::Weak));
-        element(content).is_some_and(|of| self.plan(walker, of).has(&is_weak))
-    }
-
     /// Whether a block of this content may own buffers.
     pub(super) fn may_own(&self, walker: &Walker<'_>, content: Content) -> bool {
         let is_buffer = |step: &Step| matches!(step, Step::Buffer(_));

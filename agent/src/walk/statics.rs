@@ -1,9 +1,9 @@
 //! `walk`: the variables that live as long as the program or a thread, by address, and which of them hold blocks.
 
-use super::edges::Reader;
-use super::{Spot, Walker};
+use super::edges::{Judge, Judged, Reader};
+use super::{Spot, Typed, Walker};
 use crate::heap::graph::Index;
-use crate::heap::{Address, Root, RootKind, TypeId, Words};
+use crate::heap::{Address, Block, Hold, Root, RootKind, TypeId, Words as RootWords};
 
 /// Variables in order of address. A thread-local is there once for each thread.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Variables {
         let mut found: Vec<Spot> = Vec::new();
         let mut reader = Reader::new(walker.memory);
         for root in roots {
-            let (RootKind::Static { .. } | RootKind::ThreadLocal { .. }, Words::At(range)) =
+            let (RootKind::Static { .. } | RootKind::ThreadLocal { .. }, RootWords::At(range)) =
                 (root.kind, &root.words)
             else {
                 continue;
@@ -50,5 +50,43 @@ impl Variables {
             });
         }
         found
+    }
+}
+
+/// Judges words by the types of blocks and variables.
+pub(crate) struct Words<'a> {
+    typed: &'a Typed<'a>,
+    variables: &'a Variables,
+    /// The variable looked at last, and what its type says.
+    last: Option<(Spot, Judged)>,
+}
+
+impl<'a> Words<'a> {
+    /// By these.
+    pub(crate) fn new(typed: &'a Typed<'a>, variables: &'a Variables) -> Self {
+        Words {
+            typed,
+            variables,
+            last: None,
+        }
+    }
+}
+
+impl Judge for Words<'_> {
+    fn block(&mut self, number: u32, block: &Block, bytes: Option<&[u8]>, into: &mut Judged) {
+        self.typed.judge(number, block, bytes, into);
+    }
+
+    fn root(&mut self, at: u64) -> Hold {
+        let Some(spot) = self.variables.around(&self.typed.walker, at) else {
+            return Hold::Conservative;
+        };
+        if self.last.as_ref().is_none_or(|(last, _)| *last != spot) {
+            let mut judged = Judged::default();
+            self.typed.judge_value(spot, &mut judged);
+            self.last = Some((spot, judged));
+        }
+        let judged = self.last.as_mut().map(|(_, judged)| judged);
+        judged.map_or(Hold::Conservative, |judged| judged.hold(at - spot.at.0))
     }
 }

@@ -1,9 +1,11 @@
-//! `walk`: what types say of pointers that a scan found: how each holds, and by which fields it is reached. It only ever adds
-//! to the scan. A word that a type does not speak of stays what the scan says it is, so that a type that was told wrongly
-//! cannot let a block look lost.
+//! `walk`: what types say of pointers that a scan found: how each holds, and by which fields it is reached. A word that a type
+//! does not speak of stays what the scan says it is; one that a type says is no pointer is doubtful, and still a link, so that a
+//! type that was told wrongly cannot let a block look lost.
 
-use super::{Extent, Extents, Found, Live, Plans, Spot, TypedPointer, Walker};
-use crate::heap::{Address, Block, Confidence, Content, Edge, Hold};
+use std::rc::Rc;
+
+use super::{Extent, Extents, Found, Judged, Live, Plans, Spot, TypedPointer, Walker};
+use crate::heap::{Address, Block, Confidence, Content, Edge, Hold, Rank, TypeId};
 
 /// Blocks by their types.
 pub(crate) struct Typed<'a> {
@@ -21,33 +23,74 @@ pub(crate) struct Typed<'a> {
 const LARGEST: u64 = 64 << 20;
 
 impl Typed<'_> {
-    /// Where in a block pointers stand that hold weakly, in bytes, ascending.
-    pub(crate) fn weak(&self, number: u32, block: &Block) -> Vec<u64> {
-        let (content, _) = self.content(block);
-        if !self.plans.may_be_weak(&self.walker, content) {
-            return Vec::new();
+    /// What its type says of the words of a block, of which the bytes may be at hand.
+    pub(crate) fn judge(
+        &self,
+        number: u32,
+        block: &Block,
+        bytes: Option<&[u8]>,
+        into: &mut Judged,
+    ) {
+        let (content, sure) = self.content_in(number, block);
+        let live = self.live(number, block);
+        into.set(|pointers| {
+            let mut is_torn = false;
+            let mut visit = |found| match found {
+                Found::Pointer(pointer) => pointers.push((pointer.offset, self.hold(&pointer))),
+                Found::Torn => is_torn = true,
+                Found::Buffer(_) => {}
+            };
+            let is_whole = self.each_in(block, content, bytes, live.as_ref(), &mut visit);
+            // What realloc moves is at neither place for sure.
+            let is_sure = sure == Confidence::Exact && !block.moving && !is_torn;
+            match is_whole && is_sure {
+                true => Hold::Doubtful,
+                false => Hold::Conservative,
+            }
+        });
+    }
+
+    /// What the type of a variable says of its words.
+    pub(super) fn judge_value(&self, value: Spot, into: &mut Judged) {
+        into.set(|pointers| {
+            let mut is_torn = false;
+            let is_whole = self.of_value(value, &mut |found| match found {
+                Found::Pointer(pointer) => pointers.push((pointer.offset, self.hold(&pointer))),
+                Found::Torn => is_torn = true,
+                Found::Buffer(_) => {}
+            });
+            match is_whole && !is_torn {
+                true => Hold::Doubtful,
+                false => Hold::Conservative,
+            }
+        });
+    }
+
+    /// How a pointer holds: weakly only where what it points at bears that out.
+    fn hold(&self, pointer: &TypedPointer) -> Hold {
+        match pointer.hold {
+            Hold::Weak if !self.counts_weak(pointer.to) => Hold::Conservative,
+            hold => hold,
         }
-        let pointers = self.pointers(number, block).into_iter();
-        let mut weak: Vec<u64> = pointers
-            .filter(|pointer| pointer.hold == Hold::Weak)
-            .map(|pointer| pointer.offset)
-            .collect();
-        weak.sort_unstable();
-        weak
     }
 
     /// Says of the edges of a block how they hold, where its type does.
     pub(crate) fn mark(&self, number: u32, block: &Block, edges: &mut [Edge]) {
-        let (content, sure) = self.content(block);
+        let (content, sure) = self.content_in(number, block);
         // What stands in a buffer's spare room is old: only its owner knows how much of it is in use.
         let confidence = match content {
             Content::Items(_) if self.live(number, block).is_none() => sure.min(Confidence::Likely),
             _ => sure,
         };
-        for pointer in self.pointers(number, block) {
-            let found = edges.binary_search_by_key(&pointer.offset, |edge| edge.offset);
-            if let Some(edge) = found.ok().and_then(|place| edges.get_mut(place)) {
-                (edge.hold, edge.confidence) = (pointer.hold, confidence);
+        let mut judged = Judged::default();
+        self.judge(number, block, None, &mut judged);
+        for edge in edges {
+            edge.hold = judged.hold(edge.offset);
+            if edge.hold.rank() != Rank::Conservative {
+                edge.confidence = match edge.hold {
+                    Hold::Doubtful => Confidence::Unknown,
+                    _ => confidence,
+                };
             }
         }
     }
@@ -59,16 +102,35 @@ impl Typed<'_> {
         may_own.then_some(content)
     }
 
-    /// Visits what is found in a block, of which the bytes may be at hand; of a buffer in the elements in use, all unless it is
-    /// said. Says whether all pointers are found that can be there.
-    pub(super) fn each(
+    /// Visits what is found in a block: of a buffer whose owner is known, what that says is in use.
+    pub(super) fn each_of_owner(
         &self,
         block: &Block,
+        extent: Option<Extent>,
+        visit: &mut dyn FnMut(Found),
+    ) {
+        let (content, _) = self.content(block);
+        match (content, extent) {
+            (Content::Items(_), Some(extent)) => {
+                let content = Content::Items(extent.of);
+                self.each_in(block, content, None, Some(&extent.live()), visit);
+            }
+            _ => {
+                self.each_in(block, content, None, None, visit);
+            }
+        }
+    }
+
+    /// Visits what is found in a block, of which the bytes may be at hand; of a buffer in the elements in use, all unless it is
+    /// said. Says whether all pointers are found that can be there.
+    fn each_in(
+        &self,
+        block: &Block,
+        content: Content,
         bytes: Option<&[u8]>,
         live: Option<&Live>,
         visit: &mut dyn FnMut(Found),
     ) -> bool {
-        let (content, _) = self.content(block);
         match (content, bytes) {
             (Content::Unknown, _) => false,
             (Content::Bytes, _) => true,
@@ -101,8 +163,8 @@ impl Typed<'_> {
     }
 
     /// The fields by which a place in a block is reached, given in bytes from its beginning.
-    pub(crate) fn place(&self, block: &Block, offset: u64) -> Option<String> {
-        let (content, _) = self.content(block);
+    pub(crate) fn place(&self, number: u32, block: &Block, offset: u64) -> Option<String> {
+        let (content, _) = self.content_in(number, block);
         let place = self
             .walker
             .place_in(content, block.address, block.size, offset)?;
@@ -116,18 +178,22 @@ impl Typed<'_> {
         }
     }
 
-    /// The pointers that its type says are in a block, weak ones only where what they point at bears it out.
-    fn pointers(&self, number: u32, block: &Block) -> Vec<TypedPointer> {
-        let (mut pointers, live) = (Vec::new(), self.live(number, block));
-        self.each(block, None, live.as_ref(), &mut |found| match found {
-            Found::Pointer(pointer)
-                if pointer.hold != Hold::Weak || self.counts_weak(pointer.to) =>
-            {
-                pointers.push(pointer);
-            }
-            _ => {}
-        });
-        pointers
+    /// What a block holds: of a buffer, what its owner says it is of. Where the call stack says otherwise, one of the two is
+    /// wrong, as it is where a vector was collected in place of another: then it is not sure what else is there.
+    fn content_in(&self, number: u32, block: &Block) -> (Content, Confidence) {
+        let (content, sure) = self.content(block);
+        let extent = self.extents.and_then(|extents| extents.of(number));
+        match (content, extent) {
+            (Content::Items(of), Some(extent)) if self.is_same(of, extent.of) => (content, sure),
+            (Content::Items(_), Some(extent)) => (Content::Items(extent.of), Confidence::Likely),
+            _ => (content, sure),
+        }
+    }
+
+    /// A type has several numbers where several parts of a program describe it.
+    fn is_same(&self, one: TypeId, other: TypeId) -> bool {
+        let name = |of| self.walker.layout(of).map(|layout| Rc::clone(&layout.name));
+        one == other || name(one) == name(other)
     }
 
     /// The elements of a buffer that are in use.
@@ -135,14 +201,9 @@ impl Typed<'_> {
         self.live_of(block, &self.extents?.of(number)?)
     }
 
-    /// The same, provided that its owner speaks of values as large as those that are there.
+    /// The same, of a block that is one.
     pub(super) fn live_of(&self, block: &Block, extent: &Extent) -> Option<Live> {
-        let (content, _) = self.content(block);
-        let Content::Items(of) = content else {
-            return None;
-        };
-        let size = self.walker.size(of);
-        (size == self.walker.size(extent.of)).then(|| extent.live())
+        matches!(self.content(block).0, Content::Items(_)).then(|| extent.live())
     }
 
     /// Whether the counts at an address say that a `Weak` points there. All strong pointers together are one weak one.
@@ -174,7 +235,7 @@ mod tests {
     use crate::heap::{Beside, Birth, Field, Layout, Pieces, Rate, Shape, SiteId, TypeId};
 
     /// A struct of a weak pointer and a number, in a block at 0x1000; the counts of what it points at.
-    fn weak(counts: [u64; 2], confidence: Confidence) -> (Vec<u64>, Hold, Option<String>) {
+    fn weak(counts: [u64; 2], confidence: Confidence) -> (Hold, Option<String>) {
         let field = |name: &str, offset, of| Field {
             name: name.into(),
             offset,
@@ -238,25 +299,25 @@ mod tests {
             confidence: Confidence::Guess,
         });
         typed.mark(0, &block, &mut edges);
-        assert_eq!(
-            edges[0].hold,
-            Hold::Conservative,
-            "a number stays what the scan says"
-        );
-        (typed.weak(0, &block), edges[1].hold, typed.place(&block, 8))
+        let number = match confidence {
+            Confidence::Exact => Hold::Doubtful,
+            _ => Hold::Conservative,
+        };
+        assert_eq!(edges[0].hold, number, "a number is still a link");
+        (edges[1].hold, typed.place(0, &block, 8))
     }
 
     #[test]
     fn a_weak_pointer_is_believed_where_the_counts_bear_it_out() {
         use Confidence::{Exact, Guess, Likely};
         let place = Some("parent".to_owned());
-        let is_weak = (vec![8], Hold::Weak, place.clone());
+        let is_weak = (Hold::Weak, place.clone());
         assert_eq!(weak([1, 2], Exact), is_weak);
         assert_eq!(weak([0, 1], Likely), is_weak, "the value is gone");
-        let is_not = (vec![], Hold::Conservative, place);
+        let is_not = (Hold::Conservative, place);
         assert_eq!(weak([1, 1], Exact), is_not, "no weak pointer is counted");
         assert_eq!(weak([1, u64::MAX], Exact), is_not, "it is locked");
         assert_eq!(weak([0x7f00_0000_0000_0000, 9], Exact), is_not, "no counts");
-        assert_eq!(weak([1, 2], Guess), (vec![], Hold::Conservative, None));
+        assert_eq!(weak([1, 2], Guess), (Hold::Conservative, None));
     }
 }

@@ -20,7 +20,12 @@ pub(crate) fn block(address: u64, size: u64) -> Block {
 
 /// A word of a root that holds a block.
 pub(crate) fn hold(root: u32, to: u32) -> RootHold {
-    RootHold { root, to, at: 0 }
+    RootHold {
+        root,
+        to,
+        at: 0,
+        hold: Hold::Conservative,
+    }
 }
 
 /// Links that own what they point at.

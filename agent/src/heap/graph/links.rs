@@ -38,7 +38,8 @@ impl Link {
             1 => Hold::Shared,
             2 => Hold::Weak,
             3 => Hold::Borrowed,
-            _ => Hold::Conservative,
+            4 => Hold::Conservative,
+            _ => Hold::Doubtful,
         }
     }
 
@@ -159,6 +160,7 @@ mod tests {
             Hold::Weak,
             Hold::Borrowed,
             Hold::Conservative,
+            Hold::Doubtful,
         ] {
             let link = Link::new(MOST_BLOCKS as u32 - 1, hold);
             assert_eq!((link.to(), link.hold()), (MOST_BLOCKS as u32 - 1, hold));

@@ -2,7 +2,7 @@
 
 use super::rings::rings;
 use super::{Graph, Link};
-use crate::heap::Held;
+use crate::heap::{Held, Hold, Rank};
 
 /// A block that is lost, or a ring of them, with what hangs on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,13 +16,9 @@ pub struct Lost {
 }
 
 impl Graph {
-    /// What is held in this way and no better. Of nothing: those that nothing else that is lost leads to; otherwise those
-    /// that such a root holds directly.
+    /// What is held in this way and no better: the blocks, or rings, that nothing else that is held so leads to.
     pub fn lost(&self, held: Held) -> Vec<Lost> {
-        let mut lost = match held {
-            Held::Nothing => self.heads(),
-            _ => self.held_directly(held),
-        };
+        let mut lost = self.heads(held);
         let mut claimed = vec![false; self.blocks() as usize];
         for head in lost.iter().flat_map(|lost| &lost.heads) {
             claimed[*head as usize] = true;
@@ -33,76 +29,84 @@ impl Graph {
         lost
     }
 
-    /// The rings that no root leads to, or no other way than by pointers that hold weakly; each of at least two blocks.
+    /// The rings that the program cannot reach any more, each of at least two blocks.
     pub fn lost_rings(&self) -> Vec<Vec<u32>> {
         let mut found = Vec::new();
-        for held in [Held::Nothing, Held::Weakly] {
-            self.for_each_ring(held, |ring| {
-                if ring.len() > 1 && !ring.iter().any(|block| self.may_be_held(*block)) {
-                    found.push(ring.to_vec());
-                }
-            });
+        for held in [Held::Nothing, Held::Weakly, Held::Doubtful, Held::Leftover] {
+            self.for_each_ring(
+                |block| self.held(block) == held,
+                leads,
+                |ring| {
+                    if ring.len() > 1 {
+                        found.push(ring.to_vec());
+                    }
+                },
+            );
         }
         found
     }
 
-    /// Whether memory that is not followed may hold it, beside weak pointers.
-    fn may_be_held(&self, block: u32) -> bool {
-        let strong = |link: &Link| {
-            matches!(self.held(link.to()), Held::Untracked | Held::Leftover) && !link.is_weak()
-        };
-        !self.holds(block).is_empty() || self.back(block).iter().any(strong)
+    /// The rings of blocks that keep each other alive, by their types, and that the program still reaches.
+    pub fn held_rings(&self) -> Vec<Vec<u32>> {
+        let mut found = Vec::new();
+        let keeps = |hold: Hold| hold.rank() == Rank::Strong;
+        self.for_each_ring(
+            |block| self.held(block).is_reached(),
+            keeps,
+            |ring| {
+                if ring.len() > 1 {
+                    found.push(ring.to_vec());
+                }
+            },
+        );
+        found
     }
 
-    fn heads(&self) -> Vec<Lost> {
+    fn heads(&self, held: Held) -> Vec<Lost> {
         let mut found = Vec::new();
-        self.for_each_ring(Held::Nothing, |ring| {
-            let mut heads = ring.to_vec();
-            heads.sort_unstable();
-            let from_outside = |link: &Link| {
-                self.held(link.to()) == Held::Nothing && heads.binary_search(&link.to()).is_err()
-            };
-            let is_led_to = heads
-                .iter()
-                .any(|head| self.back(*head).iter().any(from_outside));
-            if !is_led_to {
-                found.push(Lost {
-                    heads,
-                    ..Lost::default()
-                });
-            }
-        });
+        self.for_each_ring(
+            |block| self.held(block) == held,
+            leads,
+            |ring| {
+                let mut heads = ring.to_vec();
+                heads.sort_unstable();
+                let from_outside = |link: &Link| {
+                    self.held(link.to()) == held
+                        && link.hold() != Hold::Doubtful
+                        && heads.binary_search(&link.to()).is_err()
+                };
+                let is_led_to = heads
+                    .iter()
+                    .any(|head| self.back(*head).iter().any(from_outside));
+                if !is_led_to {
+                    found.push(Lost {
+                        heads,
+                        ..Lost::default()
+                    });
+                }
+            },
+        );
         found.sort_unstable_by_key(|lost| lost.heads.first().copied());
         found
     }
 
-    fn held_directly(&self, held: Held) -> Vec<Lost> {
-        let heads = (0..self.blocks()).filter(|block| {
-            self.held(*block) == held && self.via(*block).is_none_or(|via| self.held(via) != held)
-        });
-        let lost = |head| Lost {
-            heads: vec![head],
-            ..Lost::default()
-        };
-        heads.map(lost).collect()
-    }
-
-    fn for_each_ring(&self, held: Held, found: impl FnMut(&[u32])) {
-        let is_lost = |block| self.held(block) == held;
-        rings(
-            &self.links,
-            self.blocks(),
-            is_lost,
-            |link| !link.is_weak(),
-            found,
-        );
+    fn for_each_ring(
+        &self,
+        among: impl Fn(u32) -> bool,
+        follows: impl Fn(Hold) -> bool,
+        found: impl FnMut(&[u32]),
+    ) {
+        let follows = |link: Link| follows(link.hold());
+        rings(&self.links, self.blocks(), among, follows, found);
     }
 
     /// Counts what hangs on one.
     fn claim(&self, lost: &mut Lost, held: Held, claimed: &mut [bool]) {
         let mut todo = lost.heads.clone();
         while let Some(block) = todo.pop() {
-            for to in self.links(block).iter().map(|link| link.to()) {
+            let links = self.links(block).iter();
+            for link in links.filter(|link| link.hold() != Hold::Doubtful) {
+                let to = link.to();
                 if self.held(to) == held && !std::mem::replace(&mut claimed[to as usize], true) {
                     lost.indirect += 1;
                     lost.indirect_bytes += self.sizes[to as usize];
@@ -113,11 +117,16 @@ impl Graph {
     }
 }
 
+/// Whether what is lost leads to what such a pointer points at.
+fn leads(hold: Hold) -> bool {
+    hold.rank() <= Rank::Conservative
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heap::RootKind;
     use crate::heap::graph::fixture::{block, hold, links, links_with, some_graph};
-    use crate::heap::{Hold, RootKind};
     use proptest::prelude::*;
 
     fn graph(count: usize, edges: &[(u32, u32)], held: &[u32]) -> Graph {

@@ -22,7 +22,7 @@ mod rings;
 
 use std::cell::OnceCell;
 
-use super::{Block, Held, RootHold, RootKind};
+use super::{Block, Held, Hold, Rank, RootHold, RootKind};
 
 pub use dominators::{Dominators, Flow};
 pub use index::Index;
@@ -52,8 +52,11 @@ impl Graph {
         mut holds: Vec<RootHold>,
         kinds: Vec<RootKind>,
     ) -> Self {
-        let strength = |hold: &RootHold| kinds.get(hold.root as usize).map(|kind| kind.held());
-        holds.sort_unstable_by_key(|hold| (hold.to, strength(hold), hold.root, hold.at));
+        let strength = |hold: &RootHold| kinds.get(hold.root as usize).map(|kind| hold.held(*kind));
+        holds.sort_unstable_by_key(|hold| {
+            let rank = hold.hold.rank();
+            (hold.to, strength(hold), rank, hold.root, hold.at)
+        });
         Graph {
             back: links.reversed(),
             reach: Reach::of(&links, blocks.len(), &holds, &kinds),
@@ -102,6 +105,11 @@ impl Graph {
         self.reach.held(block)
     }
 
+    /// How the pointer holds that leads to a block on that chain.
+    pub fn by(&self, block: u32) -> Hold {
+        self.reach.by(block)
+    }
+
     /// The shortest chain from a root to a block: the block first, last the one that the root holds.
     pub fn chain(&self, block: u32) -> impl Iterator<Item = u32> {
         self.reach.chain(block)
@@ -140,7 +148,7 @@ impl Graph {
     /// Bytes all of it takes.
     pub fn bytes(&self) -> usize {
         let tree = self.tree.get().map_or(0, Dominators::bytes);
-        let blocks = self.sizes.len() * (8 + 4 + size_of::<Held>());
+        let blocks = self.sizes.len() * (8 + 4 + size_of::<Held>() + size_of::<Hold>());
         self.links.bytes()
             + self.back.bytes()
             + blocks
@@ -148,8 +156,9 @@ impl Graph {
             + tree
     }
 
-    fn strength(&self, hold: &RootHold) -> Option<Held> {
-        self.kind(hold.root).map(RootKind::held)
+    /// How much a root's word says that it holds its block.
+    pub fn strength(&self, hold: &RootHold) -> Option<Held> {
+        self.kind(hold.root).map(|kind| hold.held(kind))
     }
 
     /// Made when first asked for.
@@ -165,10 +174,22 @@ impl Graph {
         })
     }
 
-    /// Whether a link takes part in who retains what: between blocks that are held alike, and not weakly among the living.
+    /// Whether a link takes part in who retains what: between blocks that are held alike, and among the living only as far as
+    /// it says as much as the one that leads to its target.
     fn carries(&self, from: u32, link: Link) -> bool {
         let group = group(self.held(from));
-        group == self::group(self.held(link.to())) && !(group == 0 && link.is_weak())
+        group == self::group(self.held(link.to()))
+            && (group != 0 || self.counts(link.to(), link.hold()))
+    }
+
+    /// Whether a pointer to a block that is held may keep it alive, beside the one that leads to it. What has an owner has but
+    /// that; of what is counted, a type knows who has a share and who borrows it, and not who else may have one.
+    fn counts(&self, to: u32, hold: Hold) -> bool {
+        match self.by(to) {
+            Hold::Owning => hold == Hold::Owning,
+            Hold::Shared => hold.rank() <= Rank::Conservative && hold != Hold::Borrowed,
+            _ => hold.rank() <= Rank::Conservative,
+        }
     }
 
     /// Blocks that something else than a block of their own group holds.
@@ -176,23 +197,24 @@ impl Graph {
         let mut entries = Vec::new();
         for hold in &self.holds {
             let held = self.strength(hold).map(group);
-            if held == Some(group(self.held(hold.to))) && entries.last() != Some(&hold.to) {
+            let counts = held != Some(0) || self.counts(hold.to, hold.hold);
+            let is_alike = held == Some(group(self.held(hold.to)));
+            if counts && is_alike && entries.last() != Some(&hold.to) {
                 entries.push(hold.to);
             }
         }
-        // What is held weakly alone hangs from where that begins.
-        entries.extend((0..self.blocks()).filter(|block| self.begins_weak(*block)));
+        // What is held weakly alone, or doubtfully, hangs from where that begins.
+        entries.extend((0..self.blocks()).filter(|block| self.begins(*block)));
         let heads = self.lost(Held::Nothing);
         // Of a ring the first stands for all.
         entries.extend(heads.iter().filter_map(|lost| lost.heads.first().copied()));
         entries
     }
 
-    fn begins_weak(&self, block: u32) -> bool {
-        self.held(block) == Held::Weakly
-            && self
-                .via(block)
-                .is_some_and(|via| self.held(via).is_reached())
+    fn begins(&self, block: u32) -> bool {
+        let held = self.held(block);
+        let via = self.via(block);
+        !held.is_reached() && via.is_some_and(|via| self.held(via) != held)
     }
 }
 
@@ -208,7 +230,6 @@ fn group(held: Held) -> u8 {
 mod tests {
     use super::fixture::{block, hold, links_with};
     use super::*;
-    use crate::heap::Hold;
 
     const KINDS: [RootKind; 3] = [
         RootKind::Static { module: 0 },
@@ -264,6 +285,27 @@ mod tests {
             "the static's chain goes through block 0"
         );
         assert_eq!(graph.holds(1).len(), 2);
+    }
+
+    #[test]
+    fn what_has_an_owner_is_not_shared_by_a_word_that_reads_as_a_pointer() {
+        use Hold::{Borrowed, Conservative, Doubtful, Owning, Shared};
+        // 0 and 1 are held. 0 owns 2 and shares 3; 1 borrows both, and has words that read as pointers to them.
+        let with = |extra: &[(u32, u32, Hold)]| {
+            let edges = [&[(0, 2, Owning), (0, 3, Shared)], extra].concat();
+            let graph = graph(4, &edges, &[hold(0, 0), hold(0, 1), hold(1, 2)]);
+            (graph.retained(0), graph.retained(1))
+        };
+        assert_eq!(with(&[]), (0b1101, 0b10), "a stack owns no box's content");
+        assert_eq!(with(&[(1, 2, Conservative), (1, 2, Borrowed)]).0, 0b1101);
+        assert_eq!(with(&[(1, 3, Borrowed)]).0, 0b1101);
+        assert_eq!(with(&[(1, 3, Doubtful)]).0, 0b1101);
+        assert_eq!(
+            with(&[(1, 3, Conservative)]).0,
+            0b101,
+            "it may have a share"
+        );
+        assert_eq!(with(&[(1, 3, Shared)]).0, 0b101);
     }
 
     #[test]

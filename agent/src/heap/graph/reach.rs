@@ -1,15 +1,20 @@
-//! What the roots reach, and along which shortest chains: a breadth-first search, the strongest roots first.
+//! What the roots reach, and along which shortest chains: a breadth-first search, the strongest roots first, what types say
+//! before what only reads as a pointer.
 //!
-//! A static that leads to a block says more than a word on a stack, which may be left over. So each kind of root is
+//! A static that leads to a block says more than a word on a stack, which may be left over; and a pointer that keeps its value
+//! says more than one that borrows it, or than a word of which no type speaks. So the search goes in waves: along pointers that
+//! keep their value from each kind of root in turn, then along borrowed ones too, then along what reads as pointers. Each wave is
 //! followed to its end before the next begins, and a block belongs to the first that comes to it.
 
-use super::links::{Link, Links};
-use crate::heap::{Held, RootHold, RootKind};
+use super::links::Links;
+use crate::heap::{Held, Hold, Rank, RootHold, RootKind};
 
 /// By what each block is held, and through whom.
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
     held: Vec<Held>,
+    /// How the pointer holds that led to it.
+    by: Vec<Hold>,
     via: Vec<u32>,
 }
 
@@ -22,19 +27,25 @@ impl Reach {
         let mut search = Search {
             reach: Reach {
                 held: vec![Held::Nothing; blocks],
+                by: vec![Hold::Conservative; blocks],
                 via: vec![NOBODY; blocks],
             },
             links,
+            holds,
+            kinds,
             queue: Vec::new(),
+            later: Default::default(),
         };
-        for held in Held::ALL {
-            match held {
-                Held::Weakly => search.begin_at_weak(),
-                Held::Nothing => {}
-                _ => search.begin_at_roots(held, holds, kinds),
+        for rank in [Rank::Strong, Rank::Borrowed, Rank::Conservative] {
+            for held in Held::ALL.into_iter().filter(|held| held.is_reached()) {
+                search.wave(held, rank, rank);
             }
-            search.run(held);
         }
+        search.wave(Held::Untracked, Rank::Conservative, Rank::Conservative);
+        search.wave(Held::Weakly, Rank::Weak, Rank::Weak);
+        search.wave(Held::Doubtful, Rank::Doubtful, Rank::Doubtful);
+        // What is lost holds in every way alike: all of it goes together.
+        search.wave(Held::Leftover, Rank::Conservative, Rank::Doubtful);
         search.reach
     }
 
@@ -42,6 +53,12 @@ impl Reach {
     #[inline]
     pub fn held(&self, block: u32) -> Held {
         self.held[block as usize]
+    }
+
+    /// How the pointer holds that leads to a block on the shortest chain.
+    #[inline]
+    pub fn by(&self, block: u32) -> Hold {
+        self.by[block as usize]
     }
 
     /// The block that leads to this one on the shortest chain. None where a root does, or nothing.
@@ -59,49 +76,73 @@ impl Reach {
 struct Search<'a> {
     reach: Reach,
     links: &'a Links,
+    holds: &'a [RootHold],
+    kinds: &'a [RootKind],
     queue: Vec<u32>,
+    /// By rank, the blocks that were come to and have such links, which were not followed yet.
+    later: [Vec<u32>; Rank::ALL.len()],
 }
 
 impl Search<'_> {
-    fn begin_at_roots(&mut self, held: Held, holds: &[RootHold], kinds: &[RootKind]) {
-        for hold in holds {
-            let kind = kinds.get(hold.root as usize);
-            if kind.is_some_and(|kind| kind.held() == held) {
-                self.come_to(hold.to, NOBODY, held);
+    /// Comes to what is held so by pointers of a rank, and goes on along those of at least another.
+    fn wave(&mut self, held: Held, rank: Rank, follows: Rank) {
+        self.begin_at_roots(held, rank);
+        self.begin_at_blocks(held, rank);
+        self.run(held, follows);
+    }
+
+    fn begin_at_roots(&mut self, held: Held, rank: Rank) {
+        for hold in self.holds.iter().filter(|hold| hold.hold.rank() == rank) {
+            let kind = self.kinds.get(hold.root as usize);
+            if kind.is_some_and(|kind| hold.held(*kind) == held) {
+                self.come_to(hold.to, NOBODY, hold.hold, held);
             }
         }
     }
 
-    /// At what those reached so far hold weakly.
-    fn begin_at_weak(&mut self) {
-        for block in 0..self.reach.held.len() as u32 {
-            if self.reach.held(block).is_reached() {
-                for link in self.links.of(block).iter().filter(|link| link.is_weak()) {
-                    self.come_to(link.to(), block, Held::Weakly);
+    /// At the links that were left for later.
+    fn begin_at_blocks(&mut self, held: Held, rank: Rank) {
+        let later = std::mem::take(&mut self.later[rank as usize]);
+        let links = self.links;
+        for block in &later {
+            let is_so = !held.is_reached() || self.reach.held(*block) == held;
+            let is_followed = held != Held::Untracked && held != Held::Leftover;
+            for link in links.of(*block).iter().filter(|_| is_so && is_followed) {
+                if link.hold().rank() == rank {
+                    self.come_to(link.to(), *block, link.hold(), held);
                 }
             }
         }
+        self.later[rank as usize] = later;
     }
 
-    fn run(&mut self, held: Held) {
-        // What is not alive holds weakly as well as any other way: all of it goes together.
-        let follows = |link: &Link| !held.is_reached() || !link.is_weak();
+    fn run(&mut self, held: Held, follows: Rank) {
         let mut next = 0;
         while let Some(block) = self.queue.get(next).copied() {
             next += 1;
-            let links = self.links;
-            for link in links.of(block).iter().filter(|link| follows(link)) {
-                self.come_to(link.to(), block, held);
+            let (links, mut later) = (self.links, 0u8);
+            for link in links.of(block) {
+                let hold = link.hold();
+                match hold.rank() <= follows {
+                    true => self.come_to(link.to(), block, hold, held),
+                    false => later |= 1 << hold.rank() as u8,
+                }
+            }
+            for rank in Rank::ALL.into_iter().filter(|_| later != 0) {
+                if later & 1 << rank as u8 != 0 {
+                    self.later[rank as usize].push(block);
+                }
             }
         }
         self.queue.clear();
     }
 
     #[inline]
-    fn come_to(&mut self, block: u32, via: u32, held: Held) {
+    fn come_to(&mut self, block: u32, via: u32, by: Hold, held: Held) {
         let place = &mut self.reach.held[block as usize];
         if *place == Held::Nothing && held != Held::Nothing {
             *place = held;
+            self.reach.by[block as usize] = by;
             self.reach.via[block as usize] = via;
             self.queue.push(block);
         }
@@ -146,13 +187,47 @@ mod tests {
             held,
             [
                 Held::Static,
-                Held::Weakly,
+                Held::Untracked,
                 Held::Untracked,
                 Held::Leftover,
                 Held::Leftover,
                 Held::Nothing,
             ]
         );
+    }
+
+    #[test]
+    fn what_types_say_comes_before_what_reads_as_a_pointer() {
+        use Hold::{Borrowed, Conservative, Doubtful, Owning};
+        // 0 is a static's, typed; it has a word that reads as 3, one that is no pointer to 4, and borrows 2, which 1 owns.
+        let edges = [
+            (0, 1, Owning),
+            (0, 2, Borrowed),
+            (1, 2, Owning),
+            (0, 3, Conservative),
+            (0, 4, Doubtful),
+            (0, 5, Doubtful),
+        ];
+        let root = |to, root, hold| RootHold {
+            to,
+            root,
+            at: 0,
+            hold,
+        };
+        let holds = [
+            root(0, 1, Owning),
+            root(4, 0, Conservative),
+            root(6, 1, Hold::Weak),
+            root(7, 1, Doubtful),
+        ];
+        let reach = Reach::of(&links_with(8, &edges), 8, &holds, &KINDS);
+        assert_eq!(reach.chain(2).collect::<Vec<_>>(), [2, 1, 0]);
+        let of = |block| (reach.held(block), reach.by(block));
+        assert_eq!(of(3), (Held::Static, Conservative));
+        assert_eq!(of(4), (Held::Stack, Conservative));
+        assert_eq!(of(5), (Held::Doubtful, Doubtful), "no type makes it lost");
+        assert_eq!(of(6), (Held::Weakly, Hold::Weak));
+        assert_eq!(of(7), (Held::Doubtful, Doubtful));
     }
 
     proptest! {

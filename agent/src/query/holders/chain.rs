@@ -1,10 +1,10 @@
 //! Chains from roots to one block, step by step, with where in its holder each pointer stands.
 
 use super::{Holders, Place, held_text, root_text};
-use crate::heap::{Edge, Held, RootHold};
+use crate::heap::{Edge, Held, Hold, Rank, RootHold};
 use crate::query::View;
 use crate::query::types::{Types, type_value};
-use crate::report::{Line, Value};
+use crate::report::{Line, Row, Value};
 
 /// A chain from a root to a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,16 @@ pub(crate) struct Chain {
     pub(crate) root: Option<RootHold>,
     /// The blocks, the one that the root holds first.
     pub(crate) blocks: Vec<u32>,
+    /// How the pointer holds that says least of all of them.
+    pub(crate) rests_on: Hold,
+}
+
+/// Below chains: what the arrows mean, where one is not plain.
+pub(crate) fn arrows(rows: &[Row]) -> Option<String> {
+    let mut lines = rows.iter().flat_map(|row| &row.below);
+    lines
+        .any(|line| line.text.contains("~> ") || line.text.contains("?> "))
+        .then(|| "~> a word that reads as an address; ?> by its type it is none".to_owned())
 }
 
 impl Chain {
@@ -25,32 +35,31 @@ impl Chain {
             return Vec::new();
         }
         let direct = graph.holds(block).iter().filter(|hold| {
-            graph
-                .kind(hold.root)
-                .is_some_and(|kind| kind.held() == held || kind.held().is_reached())
+            let strength = graph.strength(hold);
+            strength.is_some_and(|strength| strength == held || strength.is_reached())
         });
         let mut chains: Vec<Chain> = direct
             .map(|hold| Chain {
                 root: Some(*hold),
                 blocks: vec![block],
+                rests_on: hold.hold,
             })
             .collect();
         let mut others = Vec::new();
-        let weak_counts = !held.is_reached();
-        for link in graph
-            .back(block)
-            .iter()
-            .filter(|link| weak_counts || !link.is_weak())
-        {
+        let counts = |hold: Hold| !held.is_reached() || hold.rank() <= Rank::Conservative;
+        for link in graph.back(block).iter().filter(|link| counts(link.hold())) {
             if graph.held(link.to()) <= held {
-                others.extend(through(holders, block, link.to()));
+                others.extend(through(holders, block, link.to(), link.hold()));
             }
             if others.len() >= MOST_LOOKED_AT {
                 break;
             }
         }
         chains.append(&mut others);
-        chains.sort_by_key(|chain| (chain.strength(holders), chain.blocks.len()));
+        chains.sort_by_key(|chain| {
+            let rank = chain.rests_on.rank();
+            (rank, chain.strength(holders), chain.blocks.len())
+        });
         chains.dedup_by_key(|chain| (chain.root, chain.blocks.clone()));
         chains.truncate(most);
         chains
@@ -76,13 +85,16 @@ impl Chain {
         let steps = self.steps(view, holders, types);
         let line = |(edge, block): (Option<Edge>, u32)| {
             let block = view.numbered(block);
+            let root = self.root.filter(|root| holders.is_typed_root(root));
+            let hold = edge.map(|edge| edge.hold).or(root.map(|root| root.hold));
+            let arrow = hold.map_or("->", Hold::arrow);
             let at = edge
                 .map(|edge| format!("{} ", holders.field(view, types, &edge)))
                 .unwrap_or_default();
             let name = type_value(&types.name_of(block), full);
             Line {
                 text: format!(
-                    "{at}-> {name}  {}, {}",
+                    "{at}{arrow} {name}  {}, {}",
                     block.address,
                     Value::Bytes(block.size)
                 ),
@@ -149,8 +161,8 @@ impl Chain {
     }
 
     fn strength(&self, holders: &Holders) -> Held {
-        let kind = self.root.and_then(|root| holders.graph.kind(root.root));
-        kind.map_or(Held::Nothing, |kind| kind.held())
+        let strength = self.root.and_then(|root| holders.graph.strength(&root));
+        strength.unwrap_or_default()
     }
 }
 
@@ -160,14 +172,20 @@ const MOST_LOOKED_AT: usize = 1000;
 const LINES: usize = 12;
 
 /// The shortest chain to a holder, and from it to the block, unless that one is on it already.
-fn through(holders: &Holders, block: u32, holder: u32) -> Option<Chain> {
+fn through(holders: &Holders, block: u32, holder: u32, hold: Hold) -> Option<Chain> {
     const LONGEST: usize = 100_000;
     let mut blocks: Vec<u32> = holders.graph.chain(holder).take(LONGEST).collect();
     if blocks.contains(&block) {
         return None;
     }
     let root = blocks.last().and_then(|last| holders.graph.root_of(*last));
+    let steps = blocks.iter().map(|step| holders.graph.by(*step));
+    let rests_on = steps.chain([hold]).max_by_key(|hold| hold.rank());
     blocks.reverse();
     blocks.push(block);
-    Some(Chain { root, blocks })
+    Some(Chain {
+        root,
+        blocks,
+        rests_on: rests_on.unwrap_or(hold),
+    })
 }

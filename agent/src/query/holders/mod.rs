@@ -9,15 +9,17 @@ pub(super) mod shape;
 use std::rc::Rc;
 
 use crate::heap::graph::Graph;
-use crate::heap::{Block, Confidence, Content, Edge, Gap, Held, Hold, Root, Watched, Words};
+use crate::heap::{
+    Block, Confidence, Content, Edge, Gap, Held, Hold, Root, RootHold, RootKind, Watched, Words,
+};
 use crate::report::count;
-use crate::walk::{Edges, Typed, scan};
+use crate::walk::{self, Edges, Typed, scan};
 
 use super::types::Types;
 use super::{Error, View};
 
 use contents::Contents;
-pub(super) use place::{Place, root_text};
+pub(super) use place::{Place, root_text, without_numbers};
 
 /// Who holds whom.
 #[derive(Debug, Default)]
@@ -46,8 +48,15 @@ impl Holders {
             bytes_of(blocks, roots),
         );
         let scan = contents.typed(view, types, |typed| {
-            let weak = |number, block: &Block| typed.weak(number, block);
-            scan(blocks, &contents.index, roots, &memory, has_chunks, &weak)
+            let mut words = walk::Words::new(typed, contents.variables(view));
+            scan(
+                blocks,
+                &contents.index,
+                roots,
+                &memory,
+                has_chunks,
+                &mut words,
+            )
         });
         let kinds = roots.iter().map(|root| root.kind).collect();
         Holders {
@@ -87,6 +96,25 @@ impl Holders {
         walker.line(&walker.block(content, block.address, block.size))
     }
 
+    /// Whether types may say of a root what its words are: of a stack none do.
+    pub(super) fn is_typed_root(&self, hold: &RootHold) -> bool {
+        let kind = self.graph.kind(hold.root);
+        matches!(
+            kind,
+            Some(RootKind::Static { .. } | RootKind::ThreadLocal { .. })
+        )
+    }
+
+    /// How the pointer to a block on its chain holds; where that is a word of a stack's, nothing is to be said of it.
+    pub(super) fn hold_on_chain(&self, block: u32) -> Hold {
+        let root = match self.graph.via(block) {
+            None => self.graph.root_of(block),
+            Some(_) => return self.graph.by(block),
+        };
+        let typed = root.filter(|root| self.is_typed_root(root));
+        typed.map_or(Hold::Owning, |root| root.hold)
+    }
+
     /// By which fields a pointer is reached; where that is not known, how far into its block: `+0x18`.
     pub(super) fn field(&self, view: &View<'_>, types: &Types, edge: &Edge) -> String {
         let named = self.named_field(view, types, edge);
@@ -101,7 +129,9 @@ impl Holders {
         edge: &Edge,
     ) -> Option<String> {
         let block = view.numbered(edge.from);
-        self.typed(view, types, |typed| typed.place(block, edge.offset))
+        self.typed(view, types, |typed| {
+            typed.place(edge.from, block, edge.offset)
+        })
     }
 
     /// The pointers in a block.
@@ -123,7 +153,7 @@ impl Holders {
         let edges = self.edges(view, types, from).into_iter();
         edges
             .filter(|edge| edge.to == to)
-            .min_by_key(|edge| (edge.hold == Hold::Weak, edge.hold))
+            .min_by_key(|edge| (edge.hold.rank(), edge.hold))
     }
 
     /// What every answer that rests on pointers does not know.
@@ -201,6 +231,7 @@ pub(super) fn held_text(held: Held) -> &'static str {
         Held::Stack => "a stack or register",
         Held::Weakly => "weak pointers alone",
         Held::Untracked => "memory that is not tracked alone",
+        Held::Doubtful => "words that are no pointers by their types alone",
         Held::Leftover => "what calls left on a stack alone",
         Held::Nothing => "nothing",
     }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::heap::{Address, Datum, RootHold, RootKind, Thread, Words};
+use crate::heap::{Address, Content, Datum, RootHold, RootKind, Thread, Variable, Words};
 use crate::query::View;
 
 use super::Holders;
@@ -115,7 +115,7 @@ fn of_static(view: &mut View<'_>, module: u32, at: u64) -> Place {
         thread_local: false,
     };
     let (text, offset) = match view.names.variable(datum) {
-        Some(variable) => (format!("static {}", variable.name), variable.offset),
+        Some(variable) => named(view, at, format!("static {}", variable.name), &variable),
         None => (format!("data of {}", last_part(&file.name)), datum.address),
     };
     Place::new("static", text, Some(offset), Some(Address(at)))
@@ -136,13 +136,42 @@ fn of_thread_local(
     let variable = datum.and_then(|datum| view.names.variable(datum));
     let of = thread(view, tid);
     let (text, offset) = match variable {
-        Some(variable) => (
-            format!("thread-local {} of {of}", variable.name),
-            Some(variable.offset),
-        ),
+        Some(variable) => {
+            let name = format!("thread-local {}", variable.name);
+            let (text, offset) = named(view, at, name, &variable);
+            (format!("{text} of {of}"), Some(offset))
+        }
         None => (format!("thread-local data of {of}"), None),
     };
     Place::new("thread-local", text, offset, Some(Address(at)))
+}
+
+/// A variable with the fields that lead to an address in it; where those are not known, how far into it that is.
+fn named(view: &mut View<'_>, at: u64, name: String, variable: &Variable) -> (String, u64) {
+    let contents = view.contents();
+    let walker = view.walker();
+    let spot = contents.variables(view).around(&walker, at);
+    let spot = spot.filter(|spot| at - spot.at.0 == variable.offset);
+    let fields = spot.and_then(|spot| {
+        let size = variable.offset.saturating_add(1);
+        walker.place_in(Content::One(spot.of), spot.at, size, variable.offset)
+    });
+    match fields {
+        Some(fields) if fields.is_empty() => (name, 0),
+        // Numbers differ from place to place.
+        Some(fields) => (format!("{name}.{}", without_numbers(&fields)), 0),
+        None => (name, variable.offset),
+    }
+}
+
+/// `index[17].1` as `index[..].1`.
+pub(crate) fn without_numbers(field: &str) -> String {
+    let mut parts = field.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.split_once(']').map_or("", |(_, rest)| rest);
+        text + "[..]" + rest
+    })
 }
 
 /// How the place of a local variable begins.

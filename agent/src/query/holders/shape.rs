@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{Holders, Place, held_text};
+use crate::heap::Hold;
 use crate::query::View;
 use crate::query::types::Types;
 
@@ -12,7 +13,7 @@ use crate::query::types::Types;
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
     shapes: Vec<Shape>,
-    known: HashMap<(Above, usize), u32>,
+    known: HashMap<(Above, usize, Hold), u32>,
     /// The shape of each block that was asked for, or is on the chain of one.
     of_block: HashMap<u32, u32>,
     /// What chains begin at.
@@ -26,6 +27,7 @@ struct Shape {
     /// The type's place in the look's types.
     kind: usize,
     repeats: bool,
+    hold: Hold,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +43,8 @@ pub(crate) struct Step {
     pub(crate) kind: usize,
     /// Whether it stands for several blocks in a row.
     pub(crate) repeats: bool,
+    /// How the pointer to it holds; of a stack nothing is said.
+    pub(crate) hold: Hold,
 }
 
 /// The place of what has no type.
@@ -74,14 +78,14 @@ impl Shapes {
                 .index
                 .of(one)
                 .map_or(UNKNOWN, |group| types.place_of(group));
-            let shape = self.extend(above, kind);
+            let shape = self.extend(above, kind, holders.hold_on_chain(block));
             self.of_block.insert(block, shape);
             above = Above::Shape(shape);
             last = Some(shape);
         }
         match (last, above) {
             (Some(shape), _) | (None, Above::Shape(shape)) => shape,
-            (None, Above::Origin(_)) => self.extend(above, UNKNOWN),
+            (None, Above::Origin(_)) => self.extend(above, UNKNOWN, Hold::Owning),
         }
     }
 
@@ -94,6 +98,7 @@ impl Shapes {
             steps.push(Step {
                 kind: shape.kind,
                 repeats: shape.repeats,
+                hold: shape.hold,
             });
             at = shape.above;
         }
@@ -121,18 +126,19 @@ impl Shapes {
         Above::Origin(number)
     }
 
-    fn extend(&mut self, above: Above, kind: usize) -> u32 {
+    fn extend(&mut self, above: Above, kind: usize, hold: Hold) -> u32 {
         if let Some(earlier) = self.earlier(above, kind) {
             self.shapes[earlier as usize].repeats = true;
             return earlier;
         }
         let next = self.shapes.len() as u32;
-        let number = *self.known.entry((above, kind)).or_insert(next);
+        let number = *self.known.entry((above, kind, hold)).or_insert(next);
         if number == next {
             self.shapes.push(Shape {
                 above,
                 kind,
                 repeats: false,
+                hold,
             });
         }
         number

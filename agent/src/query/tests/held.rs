@@ -125,7 +125,7 @@ fn many_blocks_with_one_shape_of_chain_are_one_row() {
         column(&report, "root"),
         ["static demo_server::CACHE", "nothing"]
     );
-    assert_eq!(below(&report, 0), ["-> Vec<u64>", "-> Arc<CacheEntity>"]);
+    assert_eq!(below(&report, 0), ["~> Vec<u64>", "~> Arc<CacheEntity>"]);
     let strings = answer(&["path String"]).unwrap();
     let mut held = column(&strings, "held");
     held.sort_unstable();
@@ -139,9 +139,9 @@ fn one_block_has_its_chain_step_by_step() {
     assert_eq!(
         below(&report, 0),
         [
-            "-> Vec<u64>  0x2200, 256 B",
-            "+0x0 -> Arc<CacheEntity>  0x1000, 128 B",
-            "+0x28 -> String  0x1a00, 20 B"
+            "~> Vec<u64>  0x2200, 256 B",
+            "+0x0 ~> Arc<CacheEntity>  0x1000, 128 B",
+            "+0x28 ~> String  0x1a00, 20 B"
         ]
     );
     let lost = answer(&["path 0x2000"]).unwrap();
@@ -229,7 +229,7 @@ fn suspects_say_where_it_accumulates() {
         below(&report, 0),
         [
             "held by static demo_server::CACHE +0x18",
-            "-> Vec<u64>  0x2200, 256 B",
+            "~> Vec<u64>  0x2200, 256 B",
             "accumulates in 0x2200 Vec<u64>, which retains 788 B in 4 parts"
         ]
     );
@@ -245,7 +245,10 @@ fn why_says_it_all() {
     assert_eq!(column(&report, "retained"), ["20 B"]);
     assert_eq!(
         report.notes,
-        ["it would go with 0x1000 Arc<CacheEntity>, which retains 148 B"]
+        [
+            "it would go with 0x1000 Arc<CacheEntity>, which retains 148 B",
+            "~> a word that reads as an address; ?> by its type it is none"
+        ]
     );
     let below = below(&report, 0);
     assert_eq!(below[0], "Held by static demo_server::CACHE +0x18:");

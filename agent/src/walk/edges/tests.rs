@@ -45,7 +45,7 @@ fn words_that_read_as_addresses_in_blocks_are_pointers() {
         &[],
         &memory,
         false,
-        &|_, _| Vec::new(),
+        &mut NoTypes,
     );
     assert_eq!(pairs(&scan, 3), [(0, 1), (0, 2), (1, 2)]);
     let edges = Edges {
@@ -85,7 +85,7 @@ fn roots_are_the_words_outside_the_blocks() {
         &roots,
         &memory,
         false,
-        &|_, _| Vec::new(),
+        &mut NoTypes,
     )
     .holds
     .iter()
@@ -135,7 +135,7 @@ fn what_is_free_holds_nothing_where_that_can_be_told() {
             &roots,
             &memory,
             has_chunks,
-            &|_, _| Vec::new(),
+            &mut NoTypes,
         );
         found.holds.iter().map(|hold| hold.at).collect()
     };
@@ -158,7 +158,7 @@ fn what_cannot_be_read_holds_nothing() {
                 &[],
                 &memory,
                 false,
-                &|_, _| { Vec::new() }
+                &mut NoTypes
             ),
             2
         ),
@@ -197,7 +197,7 @@ proptest! {
             }
         }
         let pieces = contents.iter().map(|(at, words)| (*at, bytes(words))).collect();
-        let found = pairs(&scan(&blocks, &Index::new(&blocks), &[], &Pieces(pieces), false, &|_, _| Vec::new()), blocks.len());
+        let found = pairs(&scan(&blocks, &Index::new(&blocks), &[], &Pieces(pieces), false, &mut NoTypes), blocks.len());
         let found: std::collections::BTreeSet<_> = found.into_iter().collect();
         prop_assert_eq!(found, expected);
     }

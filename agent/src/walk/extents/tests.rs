@@ -134,19 +134,20 @@ fn what_stands_in_spare_room_owns_nothing() {
 }
 
 #[test]
-fn an_owner_of_other_values_than_are_there_says_nothing_of_them() {
+fn an_owner_knows_better_than_the_call_stack_what_is_there() {
     let of = |at| match at {
         OWNERS => Content::Counted(VEC),
         _ => Content::Items(VEC),
     };
-    // It says three entities; two vectors are there.
+    // It has three entities, where the call stack says vectors.
     let words: &[(u64, &[u64])] = &[
-        (OWNERS, &[1, 1, BUFFER, 3, 1]),
-        (BUFFER, &[0, 0, 0, BUFFER + 0x1000, 4, 3]),
+        (OWNERS, &[1, 1, BUFFER, 3, 3]),
+        (BUFFER, &[BUFFER + 0x1000, 4, 3, 0, 0, 0]),
         (BUFFER + 0x1000, &[0; 8]),
     ];
     let (extents, _) = find(words, of);
-    assert_eq!(extents.of(2).map(|extent| extent.length), Some(3));
+    assert_eq!(extents.of(1).map(|extent| extent.of), Some(ENTITY));
+    assert_eq!(extents.of(2), None);
 }
 
 #[test]

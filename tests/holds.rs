@@ -23,6 +23,28 @@ const CASES: &[(&str, &str, &str)] = &[
     ("WeakAlone", "weak", "static programs::holds::WEAK_ALONE"),
     ("WeakToo", "static", "static programs::holds::STRONG"),
     (
+        "InField",
+        "static",
+        "static programs::holds::IN_FIELD.slots",
+    ),
+    (
+        "WeakInStatic",
+        "weak",
+        "static programs::holds::WEAK_IN_STATIC",
+    ),
+    // Types say that these words are no pointers.
+    (
+        "InSpareRoom",
+        "doubtful",
+        "static programs::holds::SPARE_ROOM",
+    ),
+    ("AsNumber", "doubtful", "static programs::holds::NUMBERS"),
+    (
+        "AsNumberToo",
+        "static",
+        "static programs::holds::NUMBERED_TOO",
+    ),
+    (
         "OnStack",
         "stack",
         "local here in programs::holds::on_a_stack (holds.rs:",
@@ -57,6 +79,26 @@ fn each_case_is_held_by_what_holds_it() {
         let is_left_over = by.contains("left over") && *held == "nothing";
         assert!(by.starts_with(root) || is_left_over, "{case}: {by}");
     }
+}
+
+#[test]
+fn a_chain_says_what_it_rests_on() {
+    let program = look();
+    for (case, rests_on) in [
+        ("InVector", "owning"),
+        ("InSpareRoom", "doubtful"),
+        ("Inside", "conservative"),
+    ] {
+        let path = program.json(&format!("path {case}"));
+        assert_eq!(path["rows"][0]["rests_on"], rests_on, "{case}: {path}");
+    }
+    // Not hidden either: the number is among those who may hold it, and marked.
+    let list = program.json("list AsNumberToo");
+    let address = list["rows"][0]["address"].as_str().unwrap_or_default();
+    let holders = program.json(&format!("referrers {address}"));
+    let holds: Vec<_> = rows(&holders).map(|row| row["hold"].clone()).collect();
+    assert!(holds.contains(&"doubtful".into()), "{holders}");
+    assert!(holds.contains(&"owning".into()), "{holders}");
 }
 
 /// A block held from there alone passes for lost, which must not go unsaid.

@@ -22,7 +22,14 @@ macro_rules! cases {
 cases! {
     InVector 6, InStatic 7, InThreadLocal 8, OnStack 9, InRegister 10, InVectorRegister 11, Inside 12,
     PastTheEnd 13, Tagged 14, Mixed 15, UpperBits 16, GivenToC 17, InMapping 18, KeptFromCopies 19,
-    GivenToKernel 20, Forgotten 21, Inner 22, WeakAlone 23, WeakToo 24
+    GivenToKernel 20, Forgotten 21, Inner 22, WeakAlone 23, WeakToo 24, InField 25, WeakInStatic 26,
+    InSpareRoom 27, AsNumber 28, AsNumberToo 29
+}
+
+/// Holds something by a field of its own.
+struct Registry {
+    limit: u64,
+    slots: Vec<Option<Box<InField>>>,
 }
 
 /// Holds another, and is lost.
@@ -45,6 +52,15 @@ static IN_VECTOR: Mutex<Vec<Box<InVector>>> = Mutex::new(Vec::new());
 static WEAK_ALONE: Mutex<Vec<Weak<WeakAlone>>> = Mutex::new(Vec::new());
 static WEAK_TOO: Mutex<Vec<Weak<WeakToo>>> = Mutex::new(Vec::new());
 static STRONG: Mutex<Vec<Arc<WeakToo>>> = Mutex::new(Vec::new());
+static IN_FIELD: Mutex<Registry> = Mutex::new(Registry {
+    limit: 4,
+    slots: Vec::new(),
+});
+static WEAK_IN_STATIC: Mutex<Option<Weak<WeakInStatic>>> = Mutex::new(None);
+#[expect(clippy::vec_box, reason = "blocks of their own are what a test counts")]
+static SPARE_ROOM: Mutex<Vec<Box<InSpareRoom>>> = Mutex::new(Vec::new());
+static NUMBERS: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+static NUMBERED_TOO: Mutex<Option<Box<AsNumberToo>>> = Mutex::new(None);
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 static PAST_THE_END: AtomicUsize = AtomicUsize::new(0);
 static TAGGED: AtomicUsize = AtomicUsize::new(0);
@@ -65,6 +81,7 @@ pub(crate) fn holds() {
     let agent = sigheap::install();
     say_whether_active(agent);
     held();
+    stale();
     hidden();
     given_away();
     lost();
@@ -84,6 +101,9 @@ pub(crate) fn holds() {
 #[inline(never)]
 fn held() {
     *IN_STATIC.lock().expect("nobody panics") = Some(black_box(Box::default()));
+    let mut registry = IN_FIELD.lock().expect("nobody panics");
+    registry.slots.push(Some(black_box(Box::default())));
+    registry.limit += 1;
     let many = (0..500).map(|_| Box::default());
     *IN_VECTOR.lock().expect("nobody panics") = black_box(many.collect());
     IN_THREAD_LOCAL.set(Some(black_box(Box::default())));
@@ -103,6 +123,22 @@ fn held() {
         Ordering::SeqCst,
     );
     TAGGED.store(address(Box::<Tagged>::default()) | 1, Ordering::SeqCst);
+}
+
+/// What words lead to of which it is known that they are no pointers, and a weak one.
+#[inline(never)]
+fn stale() {
+    let weak = black_box(Arc::<WeakInStatic>::default());
+    *WEAK_IN_STATIC.lock().expect("nobody panics") = Some(Arc::downgrade(&weak));
+    let mut room = SPARE_ROOM.lock().expect("nobody panics");
+    room.push(black_box(Box::default()));
+    // Where it stood the vector's buffer still has its address.
+    std::mem::forget(room.pop());
+    let mut numbers = NUMBERS.lock().expect("nobody panics");
+    numbers.push(address(Box::<AsNumber>::default()) as u64);
+    let too = Box::<AsNumberToo>::default();
+    numbers.push(&raw const *too as u64);
+    *NUMBERED_TOO.lock().expect("nobody panics") = Some(too);
 }
 
 /// What is held in a way that no scan sees.

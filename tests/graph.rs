@@ -21,7 +21,7 @@ fn a_picture_leads_from_the_static_to_what_was_asked_for() {
     let server = look();
     let graph = server.json("graph CacheEntity[0:5]");
     let rows = graph["rows"].as_array().expect("there are rows");
-    let is_cache = |row: &&serde_json::Value| row["type"] == "static demo_server::CACHE";
+    let is_cache = |row: &&serde_json::Value| row["type"] == "static demo_server::CACHE.entries";
     let cache = rows.iter().find(is_cache);
     let cache = cache.unwrap_or_else(|| panic!("no root: {graph}"));
     assert_eq!(cache["kind"], "static");

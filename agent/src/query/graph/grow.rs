@@ -209,7 +209,7 @@ impl<'g, 'a> Grow<'g, 'a> {
         let graph = &self.holders.graph;
         let held = graph.held(number);
         let kinds = |hold: &&RootHold| {
-            let kind = graph.kind(hold.root).map(|kind| kind.held());
+            let kind = graph.strength(hold);
             kind.is_some_and(|kind| kind.is_reached() || kind == held)
         };
         graph.holds(number).iter().filter(kinds).copied().collect()

@@ -1,7 +1,7 @@
 //! `walk`: which values are in a value of a type, compiled once a type: those that are always there are multiplied, and only
 //! what depends on bytes (which variant, how many, where a buffer is) is left as steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -300,7 +300,11 @@ impl Future {
                 !self.moves || !self.given.iter().any(is_given)
             }
         };
-        let fields = content.fields().iter().filter(is_alive).cloned();
+        // The compiler lists what was given twice, at the place that it was moved to.
+        let mut seen = HashSet::new();
+        let is_first = |field: &&Field| seen.insert((field.offset, field.of));
+        let fields = content.fields().iter().filter(is_alive);
+        let fields = fields.filter(is_first).cloned();
         Rc::new(Layout {
             shape: Shape::Struct(fields.collect()),
             ..(**content).clone()

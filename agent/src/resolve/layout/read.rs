@@ -1,5 +1,6 @@
 //! `resolve`: an entry for a type -> how its values lie in memory. Reads bytes, nothing else; what is damaged is left out.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -87,7 +88,7 @@ impl Read<'_> {
                 of: self.target(die, member)?,
             })
         };
-        members.iter().take(MANY).filter_map(field).collect()
+        once(members.iter().take(MANY).filter_map(field).collect())
     }
 
     fn choice(&self, die: Die) -> Option<Choice> {
@@ -259,4 +260,33 @@ fn mask(size: u64) -> u128 {
 
 fn number(entry: &Entry, attribute: gimli::DwAt) -> Option<u64> {
     entry.attr_value(attribute)?.udata_value()
+}
+
+/// Without those that are listed again: rustc gives an argument that a future keeps across an `.await` twice.
+fn once(mut fields: Vec<Field>) -> Vec<Field> {
+    let mut seen = HashSet::new();
+    fields.retain(|field| seen.insert((Rc::clone(&field.name), field.offset, field.of)));
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_listed_again_is_one() {
+        let field = |name: &str, offset| Field {
+            name: name.into(),
+            offset,
+            of: TypeId(1),
+        };
+        let fields = vec![
+            field("visitor", 64),
+            field("end", 112),
+            field("visitor", 64),
+        ];
+        assert_eq!(once(fields), [field("visitor", 64), field("end", 112)]);
+        let moved = vec![field("visitor", 0), field("visitor", 64)];
+        assert_eq!(once(moved.clone()), moved);
+    }
 }

@@ -294,7 +294,25 @@ impl Grid {
                     middle[column[at - 1]] + self.distance(column[at - 1], column[at]);
             }
         }
+        self.close_up(&mut middle);
         middle
+    }
+
+    /// Takes out the bands in which no column has a box: all below move up together, so that no order and no distance within
+    /// a column suffers.
+    fn close_up(&self, middle: &mut [f64]) {
+        let mut order: Vec<usize> = (0..middle.len()).collect();
+        let top = |node: usize, middle: &[f64]| middle[node] - self.heights[node] / 2.0;
+        order.sort_by(|one, other| top(*one, middle).total_cmp(&top(*other, middle)));
+        let (mut taken, mut bottom) = (0.0, f64::NEG_INFINITY);
+        for node in order {
+            let top = top(node, middle);
+            if bottom.is_finite() {
+                taken += (top - bottom - BETWEEN).max(0.0);
+            }
+            bottom = f64::max(bottom, top + self.heights[node]);
+            middle[node] -= taken;
+        }
     }
 
     /// Those of a column that have arrows: the others stand below them, where they keep nothing apart.

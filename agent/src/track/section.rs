@@ -80,7 +80,9 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::track::table::tests::WHOLE;
     use crate::track::{Heap, for_each_block, model};
+    use std::sync::PoisonError;
 
     thread_local! {
         static DEFERRED: Cell<u32> = const { Cell::new(0) };
@@ -157,6 +159,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "it has no unwind tables")]
     fn wherever_a_move_is_stopped_its_block_is_seen_once() {
+        let _whole = WHOLE.read().unwrap_or_else(PoisonError::into_inner);
         set_stop_hook(raise);
         let [small, large] = SIZES;
         move_stopped_everywhere(small, large, stop);

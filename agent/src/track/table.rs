@@ -288,17 +288,21 @@ pub(super) fn block(address: u64, size: u64, record: Record) -> Block {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
+pub(super) mod tests {
+    use std::sync::{Mutex, PoisonError, RwLock};
 
     use super::super::record::Origin;
     use super::*;
     use crate::heap::Rate;
     use crate::track::model::{self, Moment, explore};
 
+    /// Held by whoever goes over the whole table, and alone by the test that takes leaves away, as nothing else ever does.
+    pub(in crate::track) static WHOLE: RwLock<()> = RwLock::new(());
+
     /// Tests share the table of the process, each in its own corner of the address space; no test allocates there.
     fn blocks_between(from: u64, to: u64) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
+        let _whole = WHOLE.read().unwrap_or_else(PoisonError::into_inner);
         TABLE.for_each(&mut |block| {
             if (from..to).contains(&block.address.0) {
                 found.push((block.address.0, block.size));
@@ -390,6 +394,7 @@ mod tests {
             };
             explore(3, unmapped, &[&first, &second], after)
         };
+        let _alone = WHOLE.write().unwrap_or_else(PoisonError::into_inner);
         let unmapped_before = TABLE.unrecorded();
         assert!(share() > 200);
         assert!(model::fails_without_its_orderings(|| _ = share()));

@@ -1,6 +1,7 @@
 //! Programs whose threads cannot all be stopped, or are many, or make others.
 
 use std::process::Command;
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -15,12 +16,15 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) {
 /// A thread that blocks every signal.
 pub(crate) fn deaf() {
     say_whether_active(sigheap::install());
-    start("deaf", || {
+    let (say, is_deaf) = mpsc::channel();
+    start("deaf", move || {
         raw::block_all();
+        say.send(()).expect("somebody waits");
         loop {
             thread::sleep(Duration::from_secs(1));
         }
     });
+    is_deaf.recv().expect("it says so");
     go_on();
 }
 

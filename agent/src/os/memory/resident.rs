@@ -162,6 +162,8 @@ mod tests {
 
     #[test]
     fn no_list_is_believed() {
+        // First of all: which pages are in memory is asked for many at once, and remembered.
+        let word = 0x0123_4567_89ab_cdef_u64;
         let everything = vec![0..1 << 47, 1 << 47..!0xfff];
         let memory = Resident::new(move || everything.clone());
         let mut bytes = [0; 16];
@@ -173,7 +175,6 @@ mod tests {
         assert_eq!(memory.word(Address(closed.as_ptr() as u64)), None);
         // SAFETY: as reserved above.
         unsafe { map::release(closed, PAGE) };
-        let word = 0x0123_4567_89ab_cdef_u64;
         let at = Address((&raw const word) as u64);
         assert_eq!(memory.word(at), Some(word));
         assert_eq!(Resident::new(Vec::new).word(at), None);

@@ -16,20 +16,28 @@ fn each_forgotten_count_is_told_and_no_other() {
     program.press_ctrl_backslash();
     let report = program.json("forgotten --all");
     let rows = report["rows"].as_array().expect("there are rows");
+    // In release, where loops are unrolled, one type has rows of several call stacks.
+    let sum = |name: &str, key: &str| -> u64 {
+        let of = rows.iter().filter(|row| row["type"] == *name);
+        of.filter_map(|row| row[key].as_u64()).sum()
+    };
     for (name, unexplained, blocks) in FORGOTTEN {
-        let row = rows.iter().find(|row| row["type"] == *name);
-        let row = row.unwrap_or_else(|| panic!("no {name}: {report}"));
-        let told = row["unexplained"].as_u64().unwrap_or(0);
-        let count = row["count"].as_u64().unwrap_or(0);
+        let (told, count) = (sum(name, "unexplained"), sum(name, "count"));
         // The last of them may still stand on a stack.
-        assert!(told <= *unexplained && told + 3 >= *unexplained, "{row}");
-        assert!(count <= *blocks && count + 3 >= *blocks, "{row}");
+        assert!(
+            told <= *unexplained && told + 3 >= *unexplained,
+            "{name}: {report}"
+        );
+        assert!(count <= *blocks && count + 3 >= *blocks, "{name}: {report}");
     }
-    let own = rows.iter().filter(|row| {
+    for row in rows {
         let name = row["type"].as_str().unwrap_or_default();
-        name.contains("programs::forgets::")
-    });
-    assert_eq!(own.count(), FORGOTTEN.len(), "an innocent one: {report}");
+        let is_known = FORGOTTEN.iter().any(|(known, _, _)| *known == name);
+        assert!(
+            is_known || !name.contains("programs::forgets::"),
+            "an innocent one: {row}"
+        );
+    }
     // What is held is found: each of these is a counted pointer in a block.
     let kept = program.json("forgotten InStatic");
     assert_eq!(kept["rows"].as_array().map(Vec::len), Some(0), "{kept}");
